@@ -1,0 +1,1 @@
+"""What a notebook imports: `from chatflow_sdk import phase`."""
