@@ -43,7 +43,10 @@ def make_sample_repository(folder: Path) -> SampleRepository:
     base = _commit(folder, BASE_FILES, "Shop with prices, orders and labels", "2026-03-02T09:00:00+00:00")
     _git(folder, "checkout", "--quiet", "-b", CHANGE_BRANCH)
     head = _commit(
-        folder, HEAD_FILES, "Bulk discount, shipping by country, quotes as values", "2026-03-04T15:30:00+00:00"
+        folder,
+        HEAD_FILES,
+        "Bulk discount, shipping by country, quotes as values",
+        "2026-03-04T15:30:00+00:00",
     )
     return SampleRepository(path=folder, base=base, head=head)
 

@@ -123,7 +123,7 @@ def cheapest() -> str:
     return min(PRICES, key=PRICES.__getitem__)
 '''
 
-_TEST_PRICING_BASE = '''\
+_TEST_PRICING_BASE = """\
 import unittest
 
 from shop.pricing import discount_percent, quote, shipping_cents
@@ -142,9 +142,9 @@ class PricingTest(unittest.TestCase):
 
     def test_quote(self):
         self.assertEqual(quote(950, 2)["total"], 1900)
-'''
+"""
 
-_TEST_PRICING_HEAD = '''\
+_TEST_PRICING_HEAD = """\
 import unittest
 
 from shop.pricing import discount_percent, quote, shipping_cents
@@ -172,9 +172,9 @@ class PricingTest(unittest.TestCase):
         self.assertEqual(quote(950, 2).full, 1900)
         self.assertEqual(quote(100, 300).percent, 10)
         self.assertEqual(quote(100, 300).total, 27000)
-'''
+"""
 
-_TEST_ORDERS_BASE = '''\
+_TEST_ORDERS_BASE = """\
 import unittest
 
 from shop.orders import order_total
@@ -183,9 +183,9 @@ from shop.orders import order_total
 class OrdersTest(unittest.TestCase):
     def test_total(self):
         self.assertEqual(order_total([(950, 2), (450, 1)], 700), 2840)
-'''
+"""
 
-_TEST_ORDERS_HEAD = '''\
+_TEST_ORDERS_HEAD = """\
 import unittest
 
 from shop.orders import order_total
@@ -202,7 +202,7 @@ class OrdersTest(unittest.TestCase):
     def test_abroad(self):
         self.assertEqual(order_total([(950, 2)], 700, "FR"), 3590)
         self.assertEqual(order_total([(2400, 10)], 700, "FR"), 25690)
-'''
+"""
 
 _README = """\
 # Shop
@@ -217,7 +217,7 @@ _FIND_THE_SHOP = "import sys\n\nsys.path.insert(0, '..')"
 
 def _notebook(title: str, *cells: str) -> str:
     markdown = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {title}"}
-    code = [
+    code: list[dict[str, object]] = [
         {
             "cell_type": "code",
             "id": f"cell-{number}",
