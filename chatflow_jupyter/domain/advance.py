@@ -1,0 +1,228 @@
+"""Moving forward: from where an instance stands to the next thing it must wait for."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from .conditions import Truth, evaluate
+from .decision import QueueAttempt, TimerKind
+from .definition import END, Definition, Phase, Retries
+from .draft import Draft
+from .events import EventType
+from .fan_out import begin_fan_out
+from .ids import attempt_id
+from .instance import CurrentAttempt, Failure, Instance, PhaseRecord, PhaseState, WaitingReason
+from .json_values import JsonValue
+from .references import resolve
+
+MAX_BACKOFF_SEC = 3600.0
+NEVER_RETRIED = frozenset(
+    {"bad_notebook", "no_such_kernel", "invalid_outputs", "invalid_parameters", "cancelled"}
+)
+
+
+def advance(draft: Draft) -> None:
+    """Go on until the instance ends, waits, has an attempt queued, or is paused."""
+    draft.run()
+    while not draft.instance.paused:
+        if draft.instance.phase is None:
+            _enter(draft, draft.definition.following(None))
+        elif draft.record.state is not PhaseState.ACTIVE:
+            _enter(draft, _successor(draft.definition, draft.instance))
+        elif not _step(draft):
+            return
+        if draft.instance.ended:
+            return
+
+
+def fail_phase(draft: Draft, failure: Failure) -> None:
+    """Give the current phase up: go to its fallback, or fail the instance."""
+    phase = draft.phase
+    draft.emit(
+        EventType.PHASE_FAILED,
+        phase=phase.name,
+        code=failure.code,
+        message=failure.message,
+        cell_index=failure.cell_index,
+        fallback=phase.fallback,
+    )
+    draft.change(attempt=None)
+    if phase.fallback is None:
+        draft.change_record(reason=failure.message)
+        draft.fail(failure)
+        return
+    draft.end_phase(PhaseState.FAILED, failure.message)
+    draft.change(fan_out=None)
+    advance(draft)
+
+
+def retry_or_fail(draft: Draft, failure: Failure) -> None:
+    """After a failed attempt: schedule the next one, or give the phase up."""
+    retries, record = draft.phase.retries, draft.record
+    draft.change(attempt=None)
+    draft.change_record(failures=record.failures + 1)
+    if not _may_retry(retries, failure.code, record.failures + 1):
+        fail_phase(draft, failure)
+        return
+    delay_sec = min(retries.backoff_sec * 2**record.failures, MAX_BACKOFF_SEC)
+    due_at = draft.now + timedelta(seconds=delay_sec)
+    draft.emit(
+        EventType.RETRY_SCHEDULED,
+        phase=draft.phase.name,
+        code=failure.code,
+        message=failure.message,
+        due_at=due_at.isoformat(),
+        next_attempt=record.attempts + 1,
+    )
+    if delay_sec == 0:
+        advance(draft)
+        return
+    draft.set_timer(TimerKind.RETRY, due_at)
+    draft.wait(WaitingReason.RETRY, f"{failure.code}; again at {due_at.isoformat(timespec='seconds')}")
+
+
+def gate_question(phase: Phase, instance: Instance) -> tuple[str, tuple[str, ...]] | None:
+    """Return why people must open the way into `phase` (and unknown fields), or None when a rule does."""
+    if phase.gate is not None:
+        verdict = None if phase.gate.auto is None else evaluate(phase.gate.auto, instance.view)
+        if verdict is None or verdict.truth is not Truth.TRUE:
+            title = phase.gate.title or f"gate before {phase.name}"
+            return title, verdict.unknown_fields if verdict else ()
+    score = max(phase.risk, instance.reported_risk)
+    if instance.automation_level < 100 and score >= instance.automation_level:
+        return f"risk {score} reaches the automation level {instance.automation_level}", ()
+    return None
+
+
+def budget_exhausted(instance: Instance) -> str | None:
+    """Return what is used up, or None."""
+    limit_sec = instance.quota.max_duration_sec
+    if limit_sec is not None and instance.spent_sec >= limit_sec:
+        return f"max_duration_sec: {instance.spent_sec:.1f} of {limit_sec:g} s are used"
+    return None
+
+
+def _enter(draft: Draft, name: str | None) -> None:
+    if name is None:
+        draft.complete()
+        return
+    phase = draft.definition.phase(name)
+    verdict = None if phase.when is None else evaluate(phase.when, draft.instance.view)
+    draft.change(phase=name, fan_out=None)
+    record = PhaseRecord(state=PhaseState.ACTIVE, started_at=draft.now)
+    draft.change(phases={**draft.instance.phases, name: record})
+    if verdict is not None and verdict.truth is not Truth.TRUE:
+        reason = "its condition is false"
+        if verdict.truth is Truth.UNKNOWN:
+            reason = f"its condition is unknown: {', '.join(verdict.unknown_fields)}"
+        draft.end_phase(PhaseState.SKIPPED, reason)
+        draft.emit(EventType.PHASE_SKIPPED, phase=name, reason=reason)
+
+
+def _successor(definition: Definition, instance: Instance) -> str | None:
+    assert instance.phase is not None
+    phase = definition.phase(instance.phase)
+    failed = instance.phases[phase.name].state is PhaseState.FAILED
+    if failed and phase.fallback is not None:
+        return phase.fallback
+    for route in phase.next:
+        if route.when is None or evaluate(route.when, instance.view).truth is Truth.TRUE:
+            return None if route.to == END else route.to
+    return definition.following(phase.name)
+
+
+def _step(draft: Draft) -> bool:
+    """Take the active phase one step further; False when it has to wait."""
+    phase, record = draft.phase, draft.record
+    if phase.waits_for_trigger and not record.triggered:
+        draft.wait(WaitingReason.TRIGGER, f"a trigger for phase {phase.name}")
+        return False
+    if not record.approved:
+        return _pass_gate(draft)
+    if phase.notebook is not None and not record.notebook_done:
+        return _queue(draft, phase.notebook)
+    if phase.children is not None and draft.instance.fan_out is None:
+        failure = begin_fan_out(draft)
+        if failure is not None:
+            fail_phase(draft, failure)
+            return False
+    fan_out = draft.instance.fan_out
+    if fan_out is not None and fan_out.total:
+        draft.wait(WaitingReason.CHILDREN, f"{fan_out.total} children of phase {phase.name}")
+        return False
+    succeed_phase(draft)
+    return True
+
+
+def succeed_phase(draft: Draft, **data: JsonValue) -> None:
+    """Close the current phase as succeeded and say so."""
+    draft.end_phase(PhaseState.SUCCEEDED)
+    draft.change(fan_out=None)
+    draft.emit(EventType.PHASE_SUCCEEDED, phase=draft.phase.name, **data)
+
+
+def _pass_gate(draft: Draft) -> bool:
+    phase = draft.phase
+    question = gate_question(phase, draft.instance)
+    if question is None:
+        draft.change_record(approved=True)
+        if phase.gate is not None:
+            draft.emit(EventType.GATE_OPENED, phase=phase.name, by="rule")
+        return True
+    title, unknown_fields = question
+    arm_gate_expiry(draft)
+    draft.wait(WaitingReason.APPROVAL, title, unknown_fields=list(unknown_fields) or None)
+    return False
+
+
+def arm_gate_expiry(draft: Draft) -> None:
+    """Set the timer of the gate before the current phase, when it has one."""
+    gate = draft.phase.gate
+    if gate is not None and gate.expires_sec is not None:
+        draft.set_timer(TimerKind.GATE_EXPIRY, draft.now + timedelta(seconds=gate.expires_sec))
+
+
+def _queue(draft: Draft, notebook: str) -> bool:
+    phase, instance = draft.phase, draft.instance
+    exhausted = budget_exhausted(instance)
+    if exhausted is not None:
+        draft.wait(WaitingReason.BUDGET, exhausted)
+        return False
+    try:
+        own = resolve(phase.parameters, instance.view)
+    except LookupError as error:
+        fail_phase(
+            draft, Failure(code="invalid_parameters", message=f"parameters: {error}", phase=phase.name)
+        )
+        return False
+    assert isinstance(own, Mapping)
+    number = draft.record.attempts + 1
+    draft.change_record(attempts=number)
+    current = attempt_id(instance.instance_id, phase.name, number)
+    draft.change(attempt=CurrentAttempt(attempt_id=current, number=number))
+    draft.attempts.append(
+        QueueAttempt(
+            attempt_id=current,
+            phase=phase.name,
+            number=number,
+            notebook=notebook,
+            kernel=phase.kernel,
+            parameters={**instance.context, **own},
+            timeout_sec=_timeout_sec(phase, instance),
+            queued_at=draft.now,
+        )
+    )
+    draft.run()
+    draft.emit(EventType.PHASE_QUEUED, phase=phase.name)
+    return False
+
+
+def _timeout_sec(phase: Phase, instance: Instance) -> float | None:
+    limit_sec = instance.quota.max_duration_sec
+    left_sec = None if limit_sec is None else max(limit_sec - instance.spent_sec, 0.001)
+    limits = [limit for limit in (phase.timeout_sec, left_sec) if limit is not None]
+    return min(limits) if limits else None
+
+
+def _may_retry(retries: Retries, code: str, failures: int) -> bool:
+    wanted = code not in NEVER_RETRIED if retries.on is None else code in retries.on
+    return wanted and failures < retries.max_attempts

@@ -1,0 +1,136 @@
+"""What a runner's report does to the instance whose attempt it holds."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from .advance import advance, fail_phase, retry_or_fail, succeed_phase
+from .decision import EndAttempt, Refusal, StartAttempt
+from .draft import Draft
+from .errors import InvalidInput
+from .events import EventType
+from .ids import AttemptId
+from .instance import Failure
+from .json_schema import check_value
+from .json_values import JsonObject, encoded_size_bytes
+from .requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
+
+MAX_OUTCOME_BYTES = 256 * 1024
+MAX_LOST_ATTEMPTS = 3
+
+
+def attempt_started(draft: Draft, request: AttemptStarted) -> Refusal | None:
+    """Note that the lease is held and the notebook begins."""
+    stale = _stale(draft, request.attempt_id)
+    if stale is not None:
+        return stale
+    current = draft.instance.attempt
+    assert current is not None
+    if current.started:
+        return Refusal(code="stale", message="the attempt has started already", stale=True)
+    draft.change(attempt=replace(current, started=True))
+    draft.attempts.append(
+        StartAttempt(attempt_id=request.attempt_id, fence=request.fence, started_at=draft.now)
+    )
+    draft.emit(EventType.PHASE_STARTED, phase=draft.phase.name, runner_id=request.runner_id)
+    return None
+
+
+def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None:
+    """Keep the outcome of a notebook that ran to its end, and go on."""
+    stale = _stale(draft, request.attempt_id)
+    if stale is not None:
+        return stale
+    phase = draft.phase
+    draft.change(spent_sec=draft.instance.spent_sec + request.duration_sec)
+    fault = _outcome_fault(request.outputs, phase.outputs)
+    if fault is not None:
+        failure = Failure(code="invalid_outputs", message=fault, phase=phase.name)
+        _end(draft, request.attempt_id, request.fence, "failed", failure)
+        retry_or_fail(draft, failure)
+        return None
+    _end(draft, request.attempt_id, request.fence, "succeeded")
+    draft.change(
+        attempt=None,
+        reported_risk=request.risk or 0,
+        variables={**draft.instance.variables, phase.name: request.outputs},
+    )
+    draft.change_record(notebook_done=True)
+    if phase.children is None:
+        succeed_phase(
+            draft, outputs=request.outputs, duration_sec=round(request.duration_sec, 3), risk=request.risk
+        )
+    advance(draft)
+    return None
+
+
+def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
+    """Retry, fall back or fail after a notebook that did not run to its end."""
+    stale = _stale(draft, request.attempt_id)
+    if stale is not None:
+        return stale
+    failure = replace(request.failure, phase=draft.phase.name)
+    draft.change(spent_sec=draft.instance.spent_sec + request.duration_sec, reported_risk=request.risk or 0)
+    _end(draft, request.attempt_id, request.fence, "failed", failure)
+    retry_or_fail(draft, failure)
+    return None
+
+
+def attempt_lost(draft: Draft, request: AttemptLost) -> Refusal | None:
+    """Run the phase again because its runner is gone, but not for ever."""
+    stale = _stale(draft, request.attempt_id)
+    if stale is not None:
+        return stale
+    lost = draft.record.lost + request.counted
+    _end(draft, request.attempt_id, request.fence, "lost")
+    draft.emit(EventType.ATTEMPT_LOST, phase=draft.phase.name, cause=request.cause)
+    draft.change(attempt=None)
+    draft.change_record(lost=lost)
+    if lost >= MAX_LOST_ATTEMPTS:
+        message = f"the runner was lost {lost} times in this phase, last: {request.cause}"
+        fail_phase(draft, Failure(code="runner_lost", message=message, phase=draft.phase.name))
+    else:
+        advance(draft)
+    return None
+
+
+def _stale(draft: Draft, attempt: AttemptId) -> Refusal | None:
+    current = draft.instance.attempt
+    if current is None or current.attempt_id != attempt:
+        message = f"attempt {attempt} has ended or was replaced"
+        return Refusal(code="stale_fence", message=message, stale=True)
+    return None
+
+
+def _end(
+    draft: Draft,
+    attempt: AttemptId,
+    fence: int,
+    status: Literal["succeeded", "failed", "lost"],
+    failure: Failure | None = None,
+) -> None:
+    draft.attempts.append(
+        EndAttempt(
+            attempt_id=attempt,
+            fence=fence,
+            status=status,
+            ended_at=draft.now,
+            failure=failure,
+        )
+    )
+
+
+def _outcome_fault(outputs: JsonObject, schema: Mapping[str, object] | None) -> str | None:
+    size_bytes = encoded_size_bytes(outputs)
+    if size_bytes > MAX_OUTCOME_BYTES:
+        return (
+            f"outputs: {size_bytes} bytes are more than the {MAX_OUTCOME_BYTES} allowed; "
+            "store large data with ctx.artifact"
+        )
+    if schema is None:
+        return None
+    try:
+        check_value(outputs, schema, what="outputs")  # type: ignore[arg-type]  # a JSON Schema, checked at load
+    except InvalidInput as error:
+        return error.message
+    return None

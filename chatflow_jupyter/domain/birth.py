@@ -1,0 +1,145 @@
+"""New instances: roots that people start and children that phases start."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from .decision import ChildRequest, Decision, Refusal
+from .definition import Definition, Quota
+from .draft import Draft
+from .errors import InternalError, InvalidInput
+from .events import Event, EventType
+from .ids import ENGINE_PRINCIPAL, InstanceId, Principal, TenantId, event_id
+from .instance import DefinitionRef, Failure, Instance
+from .json_schema import check_value, with_defaults
+from .json_values import JsonObject
+from .requests import Trigger
+from .transition import decide
+
+Number = TypeVar("Number", int, float)
+
+
+def checked_context(definition: Definition, context: JsonObject) -> JsonObject:
+    """Return the initial context with defaults filled in; raises `InvalidInput` when it does not fit."""
+    filled = with_defaults(context, definition.parameters)
+    check_value(filled, definition.parameters, what="parameters")
+    return filled
+
+
+def create_root(
+    definition: Definition,
+    reference: DefinitionRef,
+    *,
+    tenant_id: TenantId,
+    instance_id: InstanceId,
+    context: JsonObject,
+    principal: Principal,
+    now: datetime,
+    feature_id: str | None = None,
+    meta: JsonObject | None = None,
+    automation_level: int | None = None,
+) -> Decision:
+    """Return the transition that creates a root instance in status `created`."""
+    level = definition.automation_level if automation_level is None else automation_level
+    if not 0 <= level <= 100:
+        raise InvalidInput(f"automation level: {level} is not between 0 and 100")
+    instance = Instance(
+        tenant_id=tenant_id,
+        instance_id=instance_id,
+        root_id=instance_id,
+        definition=reference,
+        principal=principal,
+        context=checked_context(definition, context),
+        automation_level=level,
+        quota=definition.quota,
+        created_at=now,
+        updated_at=now,
+        feature_id=feature_id,
+        meta=meta or {},
+    )
+    return _created(definition, instance, principal, now)
+
+
+def start_at_once(definition: Definition, created: Decision, principal: Principal, now: datetime) -> Decision:
+    """Return one transition that both creates and starts: its events are those of the two in a row."""
+    base = replace(created.instance, seq=0)
+    started = decide(definition, base, Trigger(principal=principal), now)
+    if isinstance(started, Refusal):
+        raise InternalError(f"a new instance refused its start: {started.message}")
+    draft = Draft(definition, base, principal, now)
+    draft.emit(EventType.INSTANCE_CREATED, **_birth_data(base))
+    return replace(started, events=(*draft.finish().events, *_shifted(started, 1)))
+
+
+def create_child(
+    definition: Definition, reference: DefinitionRef, parent: Instance, request: ChildRequest, now: datetime
+) -> Decision:
+    """Return the transition that creates and starts a child; a context that does not fit fails it at once."""
+    instance = Instance(
+        tenant_id=parent.tenant_id,
+        instance_id=request.instance_id,
+        root_id=parent.root_id,
+        definition=reference,
+        principal=parent.principal,
+        context=with_defaults(request.context, definition.parameters),
+        automation_level=parent.automation_level,
+        quota=_inherited(definition.quota, parent),
+        created_at=now,
+        updated_at=now,
+        depth=parent.depth + 1,
+        parent=request.link,
+        feature_id=parent.feature_id,
+        meta=parent.meta,
+    )
+    try:
+        check_value(instance.context, definition.parameters, what="parameters")
+    except InvalidInput as error:
+        draft = Draft(definition, instance, ENGINE_PRINCIPAL, now)
+        draft.emit(EventType.INSTANCE_CREATED, **_birth_data(instance))
+        draft.fail(Failure(code="invalid_parameters", message=error.message))
+        return draft.finish()
+    return start_at_once(
+        definition, _created(definition, instance, ENGINE_PRINCIPAL, now), ENGINE_PRINCIPAL, now
+    )
+
+
+def _created(definition: Definition, instance: Instance, principal: Principal, now: datetime) -> Decision:
+    draft = Draft(definition, instance, principal, now)
+    draft.emit(EventType.INSTANCE_CREATED, **_birth_data(instance))
+    return draft.finish()
+
+
+def _birth_data(instance: Instance) -> dict[str, str | None]:
+    return {
+        "schema_id": instance.definition.schema_id,
+        "parent_id": instance.parent.instance_id if instance.parent else None,
+        "key": instance.parent.key if instance.parent else None,
+        "feature_id": instance.feature_id,
+    }
+
+
+def _shifted(decision: Decision, by: int) -> list[Event]:
+    return [
+        replace(
+            event, index=event.index + by, event_id=event_id(event.instance_id, event.seq, event.index + by)
+        )
+        for event in decision.events
+    ]
+
+
+def _inherited(own: Quota, parent: Instance) -> Quota:
+    """Give a child at most what is left of its parent's quota."""
+    given = parent.quota
+    left_sec = None if given.max_duration_sec is None else max(given.max_duration_sec - parent.spent_sec, 0.0)
+    left_children = None if given.max_children is None else max(given.max_children - parent.descendants, 0)
+    return Quota(
+        max_tokens=_lower(own.max_tokens, given.max_tokens),
+        max_duration_sec=_lower(own.max_duration_sec, left_sec),
+        max_cost_usd=_lower(own.max_cost_usd, given.max_cost_usd),
+        max_children=_lower(own.max_children, left_children),
+    )
+
+
+def _lower(one: Number | None, other: Number | None) -> Number | None:
+    limits = [limit for limit in (one, other) if limit is not None]
+    return min(limits) if limits else None

@@ -1,0 +1,64 @@
+"""What the end of children does to their parent."""
+
+from .advance import advance, fail_phase, succeed_phase
+from .decision import ContinuationKind, Refusal
+from .draft import Draft
+from .fan_out import count_results, forget_failures, start_more
+from .instance import Failure, Status, WaitingReason
+from .requests import ChildrenEnded
+
+
+def children_ended(draft: Draft, request: ChildrenEnded) -> Refusal | None:
+    """Count the children that ended; start more, close the phase, or fail it."""
+    instance = draft.instance
+    results = [result for result in request.children if result.phase == instance.phase]
+    if instance.fan_out is None or instance.status in (Status.COMPLETED, Status.TERMINATED) or not results:
+        return Refusal(code="stale", message="no child of that phase is awaited", stale=True)
+    if not count_results(draft, results):
+        return Refusal(code="stale", message="these children were counted already", stale=True)
+    _look_again(draft)
+    return None
+
+
+def fan_out_due(draft: Draft) -> Refusal | None:
+    """Start the children an earlier commit had no room for."""
+    if draft.instance.fan_out is None or draft.instance.waiting_reason is not WaitingReason.CHILDREN:
+        return Refusal(code="stale", message="no children are awaited", stale=True)
+    if draft.instance.paused:
+        return Refusal(code="paused", message="the instance is paused", stale=True)
+    _look_again(draft)
+    return None
+
+
+def resume_through_children(draft: Draft) -> Refusal | None:
+    """Resume a parent that failed through its children: they are resumed first."""
+    fan_out = draft.instance.fan_out
+    assert fan_out is not None
+    forgotten = forget_failures(draft)
+    if draft.instance.fan_out is not None and draft.instance.fan_out.failed:
+        message = f"{draft.instance.fan_out.failed} children were terminated and cannot be resumed"
+        return Refusal(code="child_terminated", message=message)
+    detail = f"{fan_out.total} children of phase {draft.phase.name}"
+    draft.wait(WaitingReason.CHILDREN, detail)
+    if forgotten:
+        draft.continue_self(ContinuationKind.RETRY_CHILDREN)
+    _look_again(draft)
+    return None
+
+
+def _look_again(draft: Draft) -> None:
+    fan_out = draft.instance.fan_out
+    assert fan_out is not None
+    if draft.instance.waiting_reason is not WaitingReason.CHILDREN:
+        return
+    children = draft.phase.children
+    assert children is not None
+    if fan_out.failed and children.on_failure == "fail":
+        if fan_out.alive == 0:
+            message = f"{fan_out.failed} of {fan_out.total} children failed"
+            fail_phase(draft, Failure(code="child_failed", message=message, phase=draft.phase.name))
+    elif fan_out.started == fan_out.total and fan_out.alive == 0:
+        succeed_phase(draft, children=fan_out.total, failed=fan_out.failed)
+        advance(draft)
+    elif not draft.instance.paused:
+        start_more(draft)

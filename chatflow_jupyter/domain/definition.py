@@ -1,0 +1,246 @@
+"""A definition: the immutable description of phases, gates and limits, validated when loaded."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from .conditions import Condition, condition_to_json, parse_condition
+from .definition_rules import END, RESERVED_NAMES, problems_of
+from .json_schema import check_schema
+from .json_values import JsonObject, JsonValue, check_json
+
+NAME = r"^[a-z][a-z0-9_]{0,63}$"
+SCHEMA_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
+VERSION = r"^\d+\.\d+\.\d+(\+[0-9A-Za-z.-]+)?$"
+BATCH_SIZE = 200
+
+
+def _json(value: object) -> object:
+    check_json(value)
+    return value
+
+
+def _schema(value: object) -> object:
+    check_json(value)
+    if value is not None:
+        check_schema(value)
+    return value
+
+
+def _relative_path(value: object) -> object:
+    if isinstance(value, str):
+        parts = value.split("/")
+        if value.startswith("/") or "\\" in value or any(part in ("", ".", "..") for part in parts):
+            raise ValueError(f"{value!r} must be a path inside the template folder, without . or ..")
+    return value
+
+
+ConditionField = Annotated[
+    Any,  # a Condition; pydantic would otherwise try to validate the members itself
+    BeforeValidator(lambda raw: raw if raw is None or _is_condition(raw) else parse_condition(raw)),
+    PlainSerializer(lambda value: None if value is None else condition_to_json(value)),
+]
+JsonSchema = Annotated[dict[str, Any], BeforeValidator(_schema)]
+JsonFields = Annotated[dict[str, Any], BeforeValidator(_json)]
+BundlePath = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_relative_path)]
+PhaseName = Annotated[str, Field(pattern=NAME)]
+
+
+def _is_condition(value: object) -> bool:
+    return not isinstance(value, Mapping) and hasattr(value, "__dataclass_fields__")
+
+
+class Model(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Quota(Model):
+    """Limits on an instance and its subtree; `None` is no limit."""
+
+    max_tokens: int | None = Field(default=None, ge=0)
+    max_duration_sec: float | None = Field(default=None, ge=0, strict=False)
+    max_cost_usd: float | None = Field(default=None, ge=0, strict=False)
+    max_children: int | None = Field(default=None, ge=0)
+
+
+class Retries(Model):
+    """How often a failed attempt is made again, and how long after (doubling each time, at most an hour)."""
+
+    max_attempts: int = Field(default=1, ge=1, le=100)
+    backoff_sec: float = Field(default=0, ge=0, le=86400, strict=False)
+    on: tuple[str, ...] | None = Field(default=None, strict=False)
+
+
+class Route(Model):
+    """One possible successor of a phase; without `when` it always matches."""
+
+    when: ConditionField = None
+    to: str
+
+
+class Gate(Model):
+    """The stop before a phase that a rule or a person must open."""
+
+    title: str = ""
+    auto: ConditionField = None
+    on_reject: Literal["terminate", "fail"] = "terminate"
+    expires_sec: float | None = Field(default=None, gt=0, strict=False)
+    data_schema: JsonSchema | None = Field(default=None, alias="schema")
+
+
+class TriggerStart(Model):
+    """The phase waits for a trigger whose data fits `schema`."""
+
+    data_schema: JsonSchema | None = Field(default=None, alias="schema")
+
+
+class Children(Model):
+    """The children a phase starts: one per item, at most `max_parallel` alive at a time."""
+
+    schema_ref: str = Field(alias="schema", min_length=1, max_length=255)
+    foreach: str | None = None
+    items: tuple[Any, ...] | None = Field(default=None, strict=False)
+    key: JsonFields | None = None
+    context: JsonFields = Field(default_factory=dict)
+    max_parallel: int = Field(default=16, ge=1, le=10_000)
+    on_failure: Literal["fail", "continue"] = "fail"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.foreach is None) == (self.items is None):
+            raise ValueError("children need exactly one of `foreach` (a variable) and `items` (a list)")
+        check_json(self.items, what="items")
+        return self
+
+
+class Phase(Model):
+    """A named step: a notebook, children, or a notebook followed by children."""
+
+    name: PhaseName
+    title: str = ""
+    notebook: BundlePath | None = None
+    kernel: str | None = None
+    start: Literal["auto", "on_trigger"] | TriggerStart = "auto"
+    when: ConditionField = None
+    fallback: str | None = None
+    next: tuple[Route, ...] = Field(default=(), strict=False)
+    risk: int = Field(default=0, ge=0, le=100)
+    gate: Gate | None = None
+    timeout_sec: float | None = Field(default=None, gt=0, strict=False)
+    retries: Retries = Retries()
+    parameters: JsonFields = Field(default_factory=dict)
+    children: Children | None = None
+    outputs: JsonSchema | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten_start(cls, raw: Any) -> Any:  # pydantic hands over whatever was written
+        if isinstance(raw, Mapping):
+            start = raw.get("start")
+            if isinstance(start, Mapping) and set(start) == {"on_trigger"}:
+                return {**raw, "start": start["on_trigger"] or {}}
+        return raw
+
+    @property
+    def waits_for_trigger(self) -> bool:
+        """Whether the phase starts only when triggered."""
+        return self.start != "auto"
+
+    @property
+    def trigger_schema(self) -> JsonObject | None:
+        """The JSON Schema its trigger data must fit, if any."""
+        return self.start.data_schema if isinstance(self.start, TriggerStart) else None
+
+
+class Definition(Model):
+    """What an instance is an instance of. `pins` maps each child schema to an exact version."""
+
+    name: str = Field(pattern=SCHEMA_NAME)
+    version: str = Field(default="0.0.0", pattern=VERSION)
+    aliases: tuple[Annotated[str, Field(pattern=SCHEMA_NAME)], ...] = Field(default=(), strict=False)
+    title: str = ""
+    description: str = ""
+    parameters: JsonSchema = Field(default_factory=dict)
+    automation_level: int = Field(default=60, ge=0, le=100)
+    quota: Quota = Quota()
+    max_depth: int = Field(default=5, ge=1, le=20)
+    phases: tuple[Phase, ...] = Field(min_length=1, max_length=200, strict=False)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = problems_of(self)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def phase(self, name: str) -> Phase:
+        """Return the phase called `name`; raises `KeyError` when there is none."""
+        return next(phase for phase in self.phases if phase.name == name)
+
+    @property
+    def fallbacks(self) -> frozenset[str]:
+        """Names of the phases entered only as somebody's fallback or by an explicit `next`."""
+        return frozenset(phase.fallback for phase in self.phases if phase.fallback)
+
+    def following(self, name: str | None) -> str | None:
+        """Return the phase after `name` in the written order (the first for None), passing over fallbacks."""
+        names = [phase.name for phase in self.phases]
+        position = 0 if name is None else names.index(name) + 1
+        return next((other for other in names[position:] if other not in self.fallbacks), None)
+
+
+def field_reference(value: JsonValue) -> str | None:
+    """Return the dotted path when `value` is a reference `{field: path}`, else None."""
+    if isinstance(value, Mapping) and set(value) == {"field"} and isinstance(value["field"], str):
+        return value["field"]
+    return None
+
+
+def is_local_schema(reference: str) -> bool:
+    """Whether a child schema names a file of the same template folder rather than a published name."""
+    return reference.startswith("./")
+
+
+def split_schema_id(schema_id: str) -> tuple[str, str | None]:
+    """Split `name@version`; the version is None when absent."""
+    name, _, version = schema_id.partition("@")
+    return name, version or None
+
+
+def is_condition(value: object) -> bool:
+    """Whether `value` is a parsed condition."""
+    return _is_condition(value)
+
+
+_TEMPLATE_NAME = re.compile(SCHEMA_NAME)
+
+
+def is_schema_name(text: str) -> bool:
+    """Whether `text` could be the name or alias of a definition."""
+    return _TEMPLATE_NAME.match(text) is not None
+
+
+__all__ = [
+    "BATCH_SIZE",
+    "END",
+    "NAME",
+    "RESERVED_NAMES",
+    "Children",
+    "Condition",
+    "Definition",
+    "Gate",
+    "Phase",
+    "Quota",
+    "Retries",
+    "Route",
+    "TriggerStart",
+    "field_reference",
+    "is_condition",
+    "is_local_schema",
+    "is_schema_name",
+    "split_schema_id",
+]

@@ -1,0 +1,165 @@
+"""A decision in the making: the instance as changed so far and everything to be committed with it."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from .decision import (
+    AttemptChange,
+    ChildRequest,
+    Continuation,
+    ContinuationKind,
+    Decision,
+    TimerChange,
+    TimerKind,
+    Vote,
+)
+from .definition import Definition, Phase
+from .events import Event, EventType
+from .ids import Principal, event_id
+from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, WaitingReason
+from .json_values import JsonValue
+
+
+class Draft:
+    """Collects one transition. Used only inside `decide`, which hands out the finished value."""
+
+    def __init__(
+        self, definition: Definition, instance: Instance, principal: Principal, now: datetime
+    ) -> None:
+        """Start from `instance`; everything that follows happens at `now`."""
+        self.definition = definition
+        self.now = now
+        self.instance = replace(instance, seq=instance.seq + 1, updated_at=now)
+        self.attempts: list[AttemptChange] = []
+        self.children: list[ChildRequest] = []
+        self._principal = principal
+        self._events: list[Event] = []
+        self._timers: dict[TimerKind, TimerChange] = {}
+        self._continuations: list[Continuation] = []
+        self._votes: list[Vote] = []
+
+    @property
+    def phase(self) -> Phase:
+        """The current phase; only asked for where there is one."""
+        assert self.instance.phase is not None
+        return self.definition.phase(self.instance.phase)
+
+    @property
+    def record(self) -> PhaseRecord:
+        """What has happened to the current phase."""
+        return self.instance.phases[self.phase.name]
+
+    def change(self, **fields: Any) -> None:  # the fields of Instance, checked by `replace`
+        """Replace fields of the instance."""
+        self.instance = replace(self.instance, **fields)
+
+    def change_record(self, **fields: Any) -> None:  # the fields of PhaseRecord
+        """Replace fields of the current phase's record."""
+        changed = replace(self.record, **fields)
+        self.change(phases={**self.instance.phases, self.phase.name: changed})
+
+    def emit(self, kind: EventType, *, phase: str | None = None, **data: JsonValue) -> None:
+        """Add an event; the attempt number is that of the phase, when it has one."""
+        record = self.instance.phases.get(phase) if phase else None
+        index = len(self._events)
+        self._events.append(
+            Event(
+                event_id=event_id(self.instance.instance_id, self.instance.seq, index),
+                type=kind,
+                tenant_id=self.instance.tenant_id,
+                instance_id=self.instance.instance_id,
+                root_id=self.instance.root_id,
+                seq=self.instance.seq,
+                index=index,
+                at=self.now,
+                principal=self._principal,
+                phase=phase,
+                attempt=(record.attempts or None) if record else None,
+                data={name: value for name, value in data.items() if value is not None},
+            )
+        )
+
+    def set_timer(self, kind: TimerKind, due_at: datetime | None) -> None:
+        """Set or clear the instance's timer of this kind."""
+        self._timers[kind] = TimerChange(kind=kind, due_at=due_at)
+
+    def vote(self, vote: Vote) -> None:
+        """Keep a person's answer as a row."""
+        self._votes.append(vote)
+
+    def continue_self(self, kind: ContinuationKind) -> None:
+        """Ask for this instance, or its children, to be looked at after the commit."""
+        self._continuations.append(Continuation(instance_id=self.instance.instance_id, kind=kind))
+
+    def run(self) -> None:
+        """Mark the instance running."""
+        self.change(status=Status.RUNNING, waiting_reason=None, waiting_detail=None)
+
+    def wait(self, reason: WaitingReason, detail: str, **data: JsonValue) -> None:
+        """Mark the instance waiting and say so."""
+        self.change(status=Status.WAITING, waiting_reason=reason, waiting_detail=detail)
+        self.emit(
+            EventType.INSTANCE_WAITING, phase=self.instance.phase, reason=str(reason), detail=detail, **data
+        )
+
+    def end_phase(self, state: PhaseState, reason: str | None = None) -> None:
+        """Close the current phase."""
+        self.change_record(state=state, ended_at=self.now, reason=reason)
+
+    def complete(self) -> None:
+        """End the instance as completed."""
+        self._end(Status.COMPLETED)
+        self.emit(EventType.INSTANCE_COMPLETED)
+
+    def fail(self, failure: Failure) -> None:
+        """End the instance as failed; it may be resumed."""
+        self._end(Status.FAILED)
+        self.change(failure=failure)
+        self.emit(
+            EventType.INSTANCE_FAILED,
+            phase=failure.phase,
+            code=failure.code,
+            message=failure.message,
+            cell_index=failure.cell_index,
+        )
+
+    def terminate(self, reason: str) -> None:
+        """End the instance for good, and its subtree after it."""
+        self._end(Status.TERMINATED)
+        self.emit(EventType.INSTANCE_TERMINATED, reason=reason)
+        if self.instance.descendants:
+            self.continue_self(ContinuationKind.TERMINATE_CHILDREN)
+
+    def finish(self) -> Decision:
+        """Return the finished decision."""
+        return Decision(
+            instance=self.instance,
+            events=tuple(self._events),
+            attempts=tuple(self.attempts),
+            timers=tuple(self._timers.values()),
+            continuations=tuple(self._continuations),
+            children=tuple(self.children),
+            votes=tuple(self._votes),
+        )
+
+    def _end(self, status: Status) -> None:
+        self.change(
+            status=status,
+            waiting_reason=None,
+            waiting_detail=None,
+            paused=False,
+            attempt=None,
+            ended_at=self.now,
+        )
+        for kind in TimerKind:
+            self.set_timer(kind, None)
+        parent = self.instance.parent
+        if parent is not None:
+            self._continuations.append(
+                Continuation(
+                    instance_id=parent.instance_id,
+                    kind=ContinuationKind.CHILD_ENDED,
+                    about=self.instance.instance_id,
+                )
+            )

@@ -1,0 +1,179 @@
+"""An instance: one run of a definition, as an immutable value that `decide` replaces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from .definition import Quota
+from .ids import AttemptId, InstanceId, Principal, Sha256, TenantId
+from .json_values import JsonObject, JsonValue
+
+
+class Status(StrEnum):
+    """Where an instance stands. `paused` is a flag beside it, not a status of its own."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TERMINATED = "terminated"
+
+
+class WaitingReason(StrEnum):
+    """What a waiting instance waits for."""
+
+    TRIGGER = "trigger"
+    APPROVAL = "approval"
+    CHILDREN = "children"
+    BUDGET = "budget"
+    RETRY = "retry"
+
+
+class PhaseState(StrEnum):
+    """How far one phase of an instance has come."""
+
+    ACTIVE = "active"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+FINAL = frozenset({Status.COMPLETED, Status.TERMINATED})
+ENDED = FINAL | {Status.FAILED}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefinitionRef:
+    """The exact definition an instance is pinned to; `content_hash` covers every byte of its bundle."""
+
+    name: str
+    version: str
+    content_hash: Sha256
+
+    @property
+    def schema_id(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why something failed: a stable `code`, one clear line, and where in the notebook."""
+
+    code: str
+    message: str
+    phase: str | None = None
+    cell_index: int | None = None
+    cell_name: str | None = None
+    ename: str | None = None
+    traceback: str | None = None
+    last_output: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseRecord:
+    """What has happened to one phase. `failures` and `lost` count since the last resume."""
+
+    state: PhaseState
+    attempts: int = 0
+    failures: int = 0
+    lost: int = 0
+    triggered: bool = False
+    approved: bool = False
+    notebook_done: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FanOut:
+    """Progress of the children of the current phase."""
+
+    total: int
+    started: int = 0
+    ended: int = 0
+    failed: int = 0
+
+    @property
+    def alive(self) -> int:
+        """Children started and not yet ended."""
+        return self.started - self.ended
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParentLink:
+    """Where a child hangs: the parent's phase, its item and whether the parent tolerates a failure."""
+
+    instance_id: InstanceId
+    phase: str
+    index: int
+    key: str
+    tolerated: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurrentAttempt:
+    """The one attempt an instance has queued or leased."""
+
+    attempt_id: AttemptId
+    number: int
+    started: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """One run of a definition. `seq` grows by one with every transition."""
+
+    tenant_id: TenantId
+    instance_id: InstanceId
+    root_id: InstanceId
+    definition: DefinitionRef
+    principal: Principal
+    context: JsonObject
+    automation_level: int
+    quota: Quota
+    created_at: datetime
+    updated_at: datetime
+    depth: int = 0
+    parent: ParentLink | None = None
+    feature_id: str | None = None
+    meta: JsonObject = field(default_factory=dict)
+    variables: JsonObject = field(default_factory=dict)
+    status: Status = Status.CREATED
+    waiting_reason: WaitingReason | None = None
+    waiting_detail: str | None = None
+    paused: bool = False
+    phase: str | None = None
+    phases: Mapping[str, PhaseRecord] = field(default_factory=dict)
+    attempt: CurrentAttempt | None = None
+    fan_out: FanOut | None = None
+    reported_risk: int = 0
+    spent_sec: float = 0.0
+    descendants: int = 0
+    failure: Failure | None = None
+    seq: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def shown_status(self) -> str:
+        """The status people see: `paused` hides the underlying one until it ends."""
+        return "paused" if self.paused and self.status not in ENDED else str(self.status)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing happens any more unless somebody resumes a failure."""
+        return self.status in ENDED
+
+    @property
+    def view(self) -> JsonObject:
+        """The variables conditions read: context, trigger data, outcomes, phase statuses, children."""
+        outcomes: dict[str, JsonValue] = {"context": self.context, **self.variables}
+        for name, record in self.phases.items():
+            known = self.variables.get(name)
+            outcome = known if isinstance(known, Mapping) else {}
+            outcomes[name] = {**outcome, "status": str(record.state)}
+        return outcomes

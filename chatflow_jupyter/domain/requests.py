@@ -1,0 +1,142 @@
+"""What can be asked of an instance: by people, by runners, and by the engine itself."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from .ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, Principal, RunnerId
+from .instance import Failure, Status
+from .json_values import JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trigger:
+    """Advance the instance: start it, answer its gate, hand in data, retry now, or resume a failure."""
+
+    principal: Principal
+    data: JsonObject = field(default_factory=dict)
+    decision: Literal["approve", "reject"] | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """Let the running attempt finish and queue nothing new."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resume:
+    """End a pause; evaluates once."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terminate:
+    """End the instance and its subtree; cancels the running attempt."""
+
+    principal: Principal
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptStarted:
+    """A runner holds the lease and begins."""
+
+    attempt_id: AttemptId
+    fence: int
+    runner_id: RunnerId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptSucceeded:
+    """The notebook ran to its end. `outputs` is its outcome, `risk` what it reported (0 to 100)."""
+
+    attempt_id: AttemptId
+    fence: int
+    outputs: JsonObject
+    duration_sec: float
+    risk: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptFailed:
+    """The notebook did not run to its end."""
+
+    attempt_id: AttemptId
+    fence: int
+    failure: Failure
+    duration_sec: float
+    risk: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptLost:
+    """The runner is gone. `counted` is false when its whole process was ended from outside."""
+
+    attempt_id: AttemptId
+    fence: int
+    cause: str
+    counted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryDue:
+    """The back-off of a failed attempt is over."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateExpiryDue:
+    """The gate before the current phase was open for its whole `expires_sec`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChildResult:
+    """How one child ended; `outcome` is its variables by phase."""
+
+    instance_id: InstanceId
+    phase: str
+    key: str
+    status: Status
+    outcome: JsonObject
+    spent_sec: float
+    descendants: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChildrenEnded:
+    """Some children of the current phase ended."""
+
+    children: tuple[ChildResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FanOutDue:
+    """More children of the current phase may be started than one commit could hold."""
+
+
+TimerRequest: TypeAlias = RetryDue | GateExpiryDue
+Request: TypeAlias = (
+    Trigger
+    | Pause
+    | Resume
+    | Terminate
+    | AttemptStarted
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptLost
+    | RetryDue
+    | GateExpiryDue
+    | ChildrenEnded
+    | FanOutDue
+)
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who asked: the caller, or the engine itself."""
+    match request:
+        case Trigger() | Pause() | Resume() | Terminate():
+            return request.principal
+        case _:
+            return ENGINE_PRINCIPAL

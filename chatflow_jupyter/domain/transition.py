@@ -1,0 +1,246 @@
+"""The heart: `decide` says what a request does to an instance. Total, pure, and about one instance only."""
+
+from datetime import datetime
+
+from .advance import advance, arm_gate_expiry, budget_exhausted
+from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
+from .children_rules import children_ended, fan_out_due, resume_through_children
+from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind, Vote
+from .definition import Definition
+from .draft import Draft
+from .errors import InvalidInput
+from .events import EventType
+from .instance import FINAL, Failure, Instance, PhaseState, Status, WaitingReason
+from .json_schema import check_value
+from .requests import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    ChildrenEnded,
+    FanOutDue,
+    GateExpiryDue,
+    Pause,
+    Request,
+    Resume,
+    RetryDue,
+    Terminate,
+    Trigger,
+    principal_of,
+)
+
+
+def decide(definition: Definition, instance: Instance, request: Request, now: datetime) -> Decision | Refusal:
+    """Return the whole transition that `request` makes at `now`, or why there is none."""
+    draft = Draft(definition, instance, principal_of(request), now)
+    refusal = _apply(draft, instance, request)
+    return refusal if refusal is not None else draft.finish()
+
+
+def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None:  # the table
+    match request:
+        case Trigger():
+            return _trigger(draft, instance, request)
+        case Pause():
+            return _pause(draft, instance)
+        case Resume():
+            return _resume(draft, instance)
+        case Terminate():
+            return _terminate(draft, instance, request)
+        case AttemptStarted():
+            return attempt_started(draft, request)
+        case AttemptSucceeded():
+            return attempt_succeeded(draft, request)
+        case AttemptFailed():
+            return attempt_failed(draft, request)
+        case AttemptLost():
+            return attempt_lost(draft, request)
+        case RetryDue():
+            return _retry_due(draft, instance)
+        case GateExpiryDue():
+            return _gate_expiry_due(draft, instance)
+        case ChildrenEnded():
+            return children_ended(draft, request)
+        case FanOutDue():
+            return fan_out_due(draft)
+
+
+def _trigger(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:
+    if instance.status in FINAL:
+        return Refusal(code="already_ended", message=f"the instance is {instance.status}; start a new one")
+    if instance.paused:
+        return Refusal(code="paused", message="the instance is paused; resume it first")
+    at_gate = instance.waiting_reason is WaitingReason.APPROVAL
+    if request.decision is not None and not at_gate:
+        message = f"no gate is waiting: the instance is {_standing(instance)}"
+        return Refusal(code="no_gate_waiting", message=message)
+    refusal = _check_data(draft, instance, request)
+    if refusal is not None:
+        return refusal
+    draft.emit(
+        EventType.STEP_TRIGGERED,
+        phase=instance.phase,
+        trigger_data=request.data,
+        decision=request.decision,
+        reason=request.reason,
+    )
+    if request.data:
+        earlier = instance.variables.get("trigger")
+        merged = {**(earlier if isinstance(earlier, dict) else {}), **request.data}
+        draft.change(variables={**instance.variables, "trigger": merged})
+    return _go_on(draft, instance, request)
+
+
+def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:
+    """Follow the table of states in `docs/reference/states.md` for a trigger."""
+    match instance.status, instance.waiting_reason:
+        case Status.CREATED, _:
+            draft.change(started_at=draft.now)
+            draft.emit(EventType.INSTANCE_STARTED)
+            advance(draft)
+        case Status.FAILED, _:
+            return _resume_failed(draft)
+        case Status.WAITING, WaitingReason.TRIGGER:
+            draft.change_record(triggered=True)
+            advance(draft)
+        case Status.WAITING, WaitingReason.APPROVAL:
+            return _answer_gate(draft, request)
+        case Status.WAITING, WaitingReason.RETRY:
+            draft.set_timer(TimerKind.RETRY, None)
+            advance(draft)
+        case Status.WAITING, WaitingReason.BUDGET:
+            exhausted = budget_exhausted(instance)
+            if exhausted is not None:
+                return Refusal(code="budget_exhausted", message=f"the budget is exhausted: {exhausted}")
+            advance(draft)
+        case _:
+            return Refusal(code="busy", message=f"the instance is {_standing(instance)}")
+    return None
+
+
+def _check_data(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:
+    if instance.phase is None or instance.status is not Status.WAITING:
+        return None
+    schema = None
+    if instance.waiting_reason is WaitingReason.TRIGGER:
+        schema = draft.phase.trigger_schema
+    elif instance.waiting_reason is WaitingReason.APPROVAL and request.decision == "approve":
+        schema = draft.phase.gate.data_schema if draft.phase.gate else None
+    if schema is None:
+        return None
+    try:
+        check_value(request.data, schema, what="trigger data")
+    except InvalidInput as error:
+        return Refusal(code="invalid_input", message=error.message)
+    return None
+
+
+def _answer_gate(draft: Draft, request: Trigger) -> Refusal | None:
+    phase = draft.phase
+    if request.decision is None:
+        message = f"phase {phase.name} waits for approval; answer with approve or reject"
+        return Refusal(code="decision_required", message=message)
+    draft.set_timer(TimerKind.GATE_EXPIRY, None)
+    draft.vote(
+        Vote(
+            phase=phase.name,
+            principal=request.principal,
+            decision=request.decision,
+            at=draft.now,
+            reason=request.reason,
+            data=request.data,
+        )
+    )
+    draft.emit(EventType.GATE_DECIDED, phase=phase.name, decision=request.decision, reason=request.reason)
+    if request.decision == "approve":
+        draft.change_record(approved=True)
+        draft.emit(EventType.GATE_OPENED, phase=phase.name, by="people")
+        advance(draft)
+    else:
+        _reject(draft, f"rejected by {request.principal}" + (f": {request.reason}" if request.reason else ""))
+    return None
+
+
+def _reject(draft: Draft, reason: str) -> None:
+    gate = draft.phase.gate
+    if gate is not None and gate.on_reject == "fail":
+        draft.fail(Failure(code="rejected", message=reason, phase=draft.phase.name))
+    else:
+        draft.terminate(reason)
+
+
+def _resume_failed(draft: Draft) -> Refusal | None:
+    draft.change(failure=None, ended_at=None)
+    draft.emit(EventType.INSTANCE_RESUMED, phase=draft.instance.phase, from_status="failed")
+    if draft.instance.phase is None:
+        advance(draft)
+        return None
+    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, ended_at=None, reason=None)
+    if draft.instance.fan_out is not None:
+        return resume_through_children(draft)
+    advance(draft)
+    return None
+
+
+def _pause(draft: Draft, instance: Instance) -> Refusal | None:
+    if instance.ended:
+        return Refusal(code="already_ended", message=f"the instance is {instance.status}")
+    if instance.paused:
+        return Refusal(code="paused", message="the instance is paused already")
+    draft.change(paused=True)
+    draft.set_timer(TimerKind.GATE_EXPIRY, None)
+    draft.emit(EventType.INSTANCE_PAUSED, phase=instance.phase)
+    if instance.descendants:
+        draft.continue_self(ContinuationKind.PAUSE_CHILDREN)
+    return None
+
+
+def _resume(draft: Draft, instance: Instance) -> Refusal | None:
+    if not instance.paused:
+        return Refusal(code="not_paused", message=f"the instance is not paused but {_standing(instance)}")
+    draft.change(paused=False)
+    draft.emit(EventType.INSTANCE_RESUMED, phase=instance.phase, from_status="paused")
+    if instance.descendants:
+        draft.continue_self(ContinuationKind.RESUME_CHILDREN)
+    if instance.waiting_reason is WaitingReason.APPROVAL:
+        arm_gate_expiry(draft)
+    if instance.status is Status.RUNNING and instance.attempt is None:
+        advance(draft)
+    elif instance.waiting_reason is WaitingReason.CHILDREN:
+        fan_out_due(draft)
+    return None
+
+
+def _terminate(draft: Draft, instance: Instance, request: Terminate) -> Refusal | None:
+    if instance.status in FINAL:
+        return Refusal(code="already_ended", message=f"the instance is {instance.status} already")
+    if instance.attempt is not None:
+        draft.attempts.append(CancelAttempt(attempt_id=instance.attempt.attempt_id, ended_at=draft.now))
+    draft.terminate(request.reason or f"terminated by {request.principal}")
+    return None
+
+
+def _retry_due(draft: Draft, instance: Instance) -> Refusal | None:
+    if instance.waiting_reason is not WaitingReason.RETRY:
+        return Refusal(code="stale", message="no retry is waiting", stale=True)
+    draft.set_timer(TimerKind.RETRY, None)
+    advance(draft)
+    return None
+
+
+def _gate_expiry_due(draft: Draft, instance: Instance) -> Refusal | None:
+    if instance.waiting_reason is not WaitingReason.APPROVAL or instance.paused:
+        return Refusal(code="stale", message="no gate is waiting", stale=True)
+    draft.set_timer(TimerKind.GATE_EXPIRY, None)
+    draft.emit(EventType.GATE_EXPIRED, phase=instance.phase)
+    _reject(draft, f"the gate before {instance.phase} expired")
+    return None
+
+
+def _standing(instance: Instance) -> str:
+    """Where the instance stands, in words for a person."""
+    if instance.status is Status.WAITING:
+        return f"waiting for {instance.waiting_reason}: {instance.waiting_detail}"
+    if instance.status is Status.RUNNING and instance.attempt is not None:
+        return f"running phase {instance.phase} (attempt {instance.attempt.number})"
+    return str(instance.status)
