@@ -8,7 +8,9 @@ from .conditions import Condition, fields_of
 if TYPE_CHECKING:
     from .definition import Definition, Phase
 
-RESERVED_NAMES = frozenset({"context", "trigger", "children", "item", "index", "end"})
+RESERVED_NAMES = frozenset(
+    {"context", "trigger", "children", "item", "index", "end", "status", "phase", "instance_id", "spent_sec"}
+)
 END = "end"
 
 

@@ -89,8 +89,9 @@ def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
         known[result.key] = {
             "status": str(result.status),
             "instance_id": result.instance_id,
+            "phase": result.phase,
             "spent_sec": result.spent_sec,
-            **{name: value for name, value in result.outcome.items() if name not in RESULT_FIELDS},
+            **result.outcome,
         }
         counted += 1
         _announce(draft, result)
@@ -104,17 +105,13 @@ def forget_failures(draft: Draft) -> int:
     fan_out = draft.instance.fan_out
     assert fan_out is not None
     known, phase = _children(draft.instance.variables), draft.phase.name
-    kept = {key: value for key, value in known.items() if not _is_failed(value)}
+    kept = {key: value for key, value in known.items() if not _is_failed(value, phase)}
     forgotten = len(known) - len(kept)
     draft.change(
         variables={**draft.instance.variables, "children": kept},
         fan_out=replace(fan_out, ended=fan_out.ended - forgotten, failed=fan_out.failed - forgotten),
     )
-    assert phase
     return forgotten
-
-
-RESULT_FIELDS = frozenset({"status", "instance_id", "spent_sec"})
 
 
 def _announce(draft: Draft, result: ChildResult) -> None:
@@ -185,5 +182,5 @@ def _children(variables: JsonObject) -> JsonObject:
     return known if isinstance(known, Mapping) else {}
 
 
-def _is_failed(value: JsonValue) -> bool:
-    return isinstance(value, Mapping) and value["status"] == Status.FAILED
+def _is_failed(value: JsonValue, phase: str) -> bool:
+    return isinstance(value, Mapping) and value["status"] == Status.FAILED and value["phase"] == phase

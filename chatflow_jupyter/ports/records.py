@@ -1,0 +1,233 @@
+"""Rows as the ports exchange them: immutable, in the domain's words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from chatflow_jupyter.domain.decision import Continuation, Decision, TimerKind
+from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.ids import (
+    AttemptId,
+    InstanceId,
+    OwnerId,
+    Principal,
+    RunnerId,
+    Sha256,
+    TenantId,
+)
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance
+from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
+
+AttemptStatus = Literal["queued", "leased", "succeeded", "failed", "lost", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefinitionRecord:
+    """A published definition. `entry` is its file in the bundle; `pins` maps child schemas to versions."""
+
+    tenant_id: TenantId
+    reference: DefinitionRef
+    definition: Definition
+    bundle_sha256: Sha256
+    entry: str
+    pins: Mapping[str, DefinitionRef]
+    published_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestKey:
+    """An idempotency key, the hash of the request it came with, and the answer to keep."""
+
+    principal: Principal
+    key: str
+    request_sha256: Sha256
+    answer: JsonObject
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAnswer:
+    """What was answered to the first request with a key."""
+
+    request_sha256: Sha256
+    answer: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transition:
+    """One instance's part of a commit. `before` is None for an instance that is being created."""
+
+    before: Instance | None
+    decision: Decision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContinuationRow:
+    """A continuation as stored; `continuation_id` grows."""
+
+    continuation_id: int
+    tenant_id: TenantId
+    continuation: Continuation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """Everything one request changes: the instance, children born with it, the key, notes consumed.
+
+    `owner_id` is set on the tree when a root is created.
+    """
+
+    tenant_id: TenantId
+    transitions: tuple[Transition, ...]
+    key: RequestKey | None = None
+    consumed: tuple[int, ...] = ()
+    owner_id: OwnerId | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a running attempt is: cells done of all, and the name of the one that runs."""
+
+    cell_index: int
+    cells_total: int
+    cell_name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptRow:
+    """One execution of a phase."""
+
+    tenant_id: TenantId
+    instance_id: InstanceId
+    root_id: InstanceId
+    attempt_id: AttemptId
+    phase: str
+    number: int
+    notebook: str
+    kernel: str | None
+    parameters: JsonObject
+    timeout_sec: float | None
+    status: AttemptStatus
+    fence: int
+    queued_at: datetime
+    runner_id: RunnerId | None = None
+    owner_id: OwnerId | None = None
+    lease_expires_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    progress: Progress | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimerRow:
+    """A timer that is due."""
+
+    tenant_id: TenantId
+    instance_id: InstanceId
+    kind: TimerKind
+    due_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutboxRow:
+    """An event's message on its way to the bus; `outbox_id` grows."""
+
+    outbox_id: int
+    tenant_id: TenantId
+    topic: str
+    message: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArtifactRecord:
+    """Stored bytes of an attempt. A name is unique within its attempt."""
+
+    tenant_id: TenantId
+    instance_id: InstanceId
+    attempt_id: AttemptId
+    phase: str
+    attempt: int
+    name: str
+    kind: str
+    media_type: str
+    sha256: Sha256
+    size_bytes: int
+    created_at: datetime
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalEntry:
+    """What `once` stored: a JSON value, or the hash of stored bytes."""
+
+    name: str
+    value: JsonValue = None
+    sha256: Sha256 | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owner:
+    """A process that drives instances of an embedded home; dead ones are recognised by these facts."""
+
+    owner_id: OwnerId
+    host: str
+    boot_id: str
+    pid: int
+    started_ticks: int
+    kind: Literal["foreground", "background"]
+    registered_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnfinishedTree:
+    """A tree in which something is to be done by the engine, and who has it."""
+
+    tenant_id: TenantId
+    root_id: InstanceId
+    owner_id: OwnerId | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceFilter:
+    """Which instances to list; every given field must match. Only roots unless `parent_id` is given."""
+
+    feature_id: str | None = None
+    status: str | None = None
+    name: str | None = None
+    parent_id: InstanceId | None = None
+    phase: str | None = None
+    before: InstanceId | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """What storing bytes gave: their hash and size."""
+
+    sha256: Sha256
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """What a runner needs to run one attempt."""
+
+    attempt: AttemptRow
+    variables: JsonObject
+    parent_id: InstanceId | None
+    feature_id: str | None
+    bundle_sha256: Sha256
+    notebook: str
+    lease_sec: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptReport:
+    """How an attempt ended, as the runner reports it: a failure, or an outcome."""
+
+    duration_sec: float
+    outputs: JsonObject = field(default_factory=dict)
+    risk: int | None = None
+    failure: Failure | None = None

@@ -1,0 +1,266 @@
+"""`IStateStorage`: the one truth. Every method is one transaction; nothing is written when it raises.
+
+Every id is looked up within `tenant_id`: another tenant's id is answered exactly like one that does not exist.
+Any method may raise `Unreachable` when the store cannot be reached and `StorageFull` when no room is left.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from chatflow_jupyter.domain.events import StoredEvent
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, RunnerId, Sha256, TenantId
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.json_values import JsonValue
+from chatflow_jupyter.domain.tree import TreeStatus
+
+from .records import (
+    ArtifactRecord,
+    AttemptRow,
+    Commit,
+    ContinuationRow,
+    DefinitionRecord,
+    InstanceFilter,
+    JournalEntry,
+    OutboxRow,
+    Owner,
+    Progress,
+    StoredAnswer,
+    TimerRow,
+    UnfinishedTree,
+)
+
+
+class IDefinitions(Protocol):
+    """Published definitions, immutable per tenant, name and version."""
+
+    async def save_definition(self, record: DefinitionRecord) -> None:
+        """Store the definition. The same name, version and content again changes nothing.
+
+        Raises `Conflict` (code `version_exists`) when the version exists with other content.
+        """
+
+    async def definition(self, tenant_id: TenantId, name: str, version: str) -> DefinitionRecord:
+        """Return that exact definition; raises `NotFound`."""
+
+    async def definitions(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
+        """Return all definitions of the tenant, by name, the latest published first within a name."""
+
+
+class IInstances(Protocol):
+    """Instances and their transitions."""
+
+    async def commit(self, commit: Commit) -> None:
+        """Apply every part of `commit`, or none.
+
+        Afterwards each instance reads as `decision.instance`; its events have the tenant's next dense positions
+        in order, and each is in the outbox; a `StepTriggered` is there as the message `STEP_TRIGGERED` with
+        event_type, instance_id, trigger_data and timestamp; queued attempts can be claimed; timers are set
+        or cleared; continuations wait; votes are rows; the tree's counters include the change; the consumed
+        continuations are gone; the key, if any, answers from now on.
+        Creating an instance or an attempt that exists already changes nothing about it.
+        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`; `StaleFence` when a
+        started or ended attempt is not leased under that fence; `KeyReused` (code `key_taken`) when the
+        key exists unexpired; `NotFound` when `before` names an instance that does not exist.
+        """
+
+    async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
+        """Return the instance as last committed; raises `NotFound`."""
+
+    async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
+        """Return matching instances, the newest first (children by index), at most `limit`.
+
+        `before` continues after the instance with that id. With `parent_id` (and `phase`) its children are meant.
+        """
+
+    async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
+        """Return what was stored under the unexpired key, or None."""
+
+    async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
+        """Return the roll-up of the tree from its counters, touching a bounded number of rows. Raises `NotFound`."""
+
+    async def tree(
+        self, tenant_id: TenantId, root_id: InstanceId, *, after: InstanceId | None = None, limit: int = 1000
+    ) -> Sequence[Instance]:
+        """Return the nodes under a root, parents before children in order of creation; `after` continues a page."""
+
+
+class IAttempts(Protocol):
+    """Attempts and their leases."""
+
+    async def claim(
+        self, runner_id: RunnerId, owner_id: OwnerId | None, *, now: datetime, lease_expires_at: datetime
+    ) -> AttemptRow | None:
+        """Lease the attempt queued longest and return it with its new, higher fence; None when there is none.
+
+        With `owner_id`, only attempts of trees that owner has are considered. Of many claims at once,
+        exactly one gets an attempt.
+        """
+
+    async def heartbeat(
+        self,
+        tenant_id: TenantId,
+        attempt_id: AttemptId,
+        fence: int,
+        *,
+        lease_expires_at: datetime,
+        progress: Progress | None,
+    ) -> None:
+        """Extend the lease and keep the last progress; raises `StaleFence` unless leased under `fence`."""
+
+    async def attempt(self, tenant_id: TenantId, attempt_id: AttemptId) -> AttemptRow:
+        """Return the attempt; raises `NotFound`."""
+
+    async def attempts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[AttemptRow]:
+        """Return every attempt of the instance in the order they were queued."""
+
+    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
+        """Return leased attempts whose lease ended before `now`, of all tenants, the oldest first."""
+
+    async def leases_of(self, owner_id: OwnerId) -> Sequence[AttemptRow]:
+        """Return the attempts leased through that owner."""
+
+    async def running_attempts(self, root_id: InstanceId, tenant_id: TenantId) -> Sequence[AttemptRow]:
+        """Return the queued and leased attempts in a tree, with their progress."""
+
+
+class IContinuations(Protocol):
+    """The engine's own notes and clocks; read across tenants."""
+
+    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
+        """Return waiting continuations, the oldest first."""
+
+    async def drop_continuations(self, ids: Collection[int]) -> None:
+        """Delete continuations that turned out to be of no consequence."""
+
+    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
+        """Return timers due at or before `now`, the earliest first."""
+
+    async def next_due(self) -> datetime | None:
+        """Return when the earliest timer is due, or None."""
+
+    async def drop_timer(self, timer: TimerRow) -> None:
+        """Delete exactly this timer; one set anew in between stays."""
+
+
+class IEvents(Protocol):
+    """Events and the outbox."""
+
+    async def events(
+        self,
+        tenant_id: TenantId,
+        *,
+        instance_id: InstanceId | None = None,
+        root_id: InstanceId | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[StoredEvent]:
+        """Return events with a position above `after`, in order of position; of one instance or one tree if given."""
+
+    async def outbox(self, limit: int = 100) -> Sequence[OutboxRow]:
+        """Return messages not yet published, in order of commit."""
+
+    async def outbox_published(self, ids: Collection[int]) -> None:
+        """Delete messages that the bus has taken."""
+
+    def change_token(self) -> int:
+        """Return a number that changes whenever anybody has committed."""
+
+    async def wait_for_change(self, seen: int, timeout_sec: float) -> int:
+        """Return as soon as the change token differs from `seen`, at the latest after `timeout_sec`.
+
+        Commits of other processes on the same store count as well (within 100 ms).
+        """
+
+
+class IArtifactRows(Protocol):
+    """Artifact rows, blobs and the journal."""
+
+    async def touch_blob(self, tenant_id: TenantId, sha256: Sha256, size_bytes: int, now: datetime) -> None:
+        """Make sure a live blob row exists and was touched at `now`.
+
+        Raises `Conflict` (code `blob_deleting`) when it is being deleted; try again later.
+        """
+
+    async def publish_artifact(self, record: ArtifactRecord, fence: int | None) -> None:
+        """Add the row, replacing one of the same attempt and name.
+
+        With a fence, raises `StaleFence` unless the attempt is leased under it; None is the engine itself.
+        Raises `Conflict` (code `blob_missing`) unless the blob is live.
+        """
+
+    async def artifacts(
+        self, tenant_id: TenantId, instance_id: InstanceId, *, include_deleted: bool = False
+    ) -> Sequence[ArtifactRecord]:
+        """Return the artifacts of an instance by phase, attempt and name."""
+
+    async def set_artifact_deleted(
+        self, tenant_id: TenantId, attempt_id: AttemptId, name: str, deleted_at: datetime | None
+    ) -> None:
+        """Soft-delete (a time) or restore (None) the artifact; raises `NotFound`."""
+
+    async def collectable_blobs(
+        self, tenant_id: TenantId, untouched_since: datetime, limit: int = 100
+    ) -> Sequence[Sha256]:
+        """Mark unreferenced blobs, untouched since then, as deleting and return them.
+
+        A blob is referenced by an artifact row (soft-deleted or not), a bundle or a journal entry. Blobs left
+        marked by an earlier collection are returned again.
+        """
+
+    async def forget_blobs(self, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:
+        """Delete the rows of blobs marked as deleting."""
+
+    async def journal_get(
+        self, tenant_id: TenantId, instance_id: InstanceId, phase: str, name: str
+    ) -> JournalEntry | None:
+        """Return what `once` stored for that phase of the instance, whichever attempt wrote it."""
+
+    async def journal_put(
+        self,
+        tenant_id: TenantId,
+        attempt_id: AttemptId,
+        fence: int,
+        name: str,
+        *,
+        value: JsonValue = None,
+        sha256: Sha256 | None = None,
+        now: datetime,
+    ) -> JournalEntry:
+        """Store the entry unless one of that name exists, and return the stored one: the first writer wins.
+
+        Raises `StaleFence` unless the attempt is leased under `fence`.
+        """
+
+
+class IOwnership(Protocol):
+    """Which process of an embedded home drives which tree."""
+
+    async def register_owner(self, owner: Owner) -> None:
+        """Add the process."""
+
+    async def remove_owner(self, owner_id: OwnerId) -> None:
+        """Remove the process; its trees have no owner from now on."""
+
+    async def owners(self) -> Sequence[Owner]:
+        """Return all registered processes, dead ones included."""
+
+    async def owner_of(self, tenant_id: TenantId, root_id: InstanceId) -> OwnerId | None:
+        """Return who drives the tree; raises `NotFound`."""
+
+    async def adopt(
+        self, tenant_id: TenantId, root_id: InstanceId, owner_id: OwnerId, *, instead_of: OwnerId | None
+    ) -> bool:
+        """Make `owner_id` drive the tree if `instead_of` still does; returns whether it now does."""
+
+    async def unfinished_trees(self) -> Sequence[UnfinishedTree]:
+        """Return trees with a running node, a retry timer or a waiting continuation, the oldest first."""
+
+
+class IStateStorage(
+    IDefinitions, IInstances, IAttempts, IContinuations, IEvents, IArtifactRows, IOwnership, Protocol
+):
+    """The whole store."""
+
+    async def close(self) -> None:
+        """Release everything; no method is called afterwards."""
