@@ -1,0 +1,79 @@
+"""Phase `collect` when all there is is a ``.diff``: only what can be read from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from review.changes import DIFF, LOOKED, SKIPPED, TRUNCATED, Changes, FileChange
+from review.diffs import FileDiff, files_of, shortened_hunks
+from review.findings import NotAssessed
+from review.options import Options
+from review.sorting_out import is_test, key_of, reason_by_name
+from review.symbols import defined_in, touched
+from review.trees import is_safe, write_tree
+
+DIFF_LIMIT_BYTES = 20_000_000
+_WHY = "a .diff shows lines, not whole files: review the repository itself"
+
+
+def collect_diff(options: Options, scratch: Path) -> tuple[Changes, Path, Path]:
+    """Read a ``.diff``; return the changes and the (mostly empty) trees at base and head.
+
+    New files are complete in a diff, so these and only these are in the tree at head.
+    """
+    with options.path.open("rb") as stream:
+        raw = stream.read(DIFF_LIMIT_BYTES + 1)
+    notes = ["only a .diff was given: what needs whole files, tests or notebooks is not assessed"]
+    if len(raw) > DIFF_LIMIT_BYTES:
+        notes.append(f"the .diff is cut after {DIFF_LIMIT_BYTES / 1e6:.0f} MB")
+    diffs = files_of(raw[:DIFF_LIMIT_BYTES].decode("utf-8", "replace"))
+    if not diffs:
+        notes.append("no file header was found in it: is this a unified diff?")
+    taken: set[str] = set()
+    files, new_files = [], []
+    for diff in diffs:
+        file = _file_change(diff, taken, number=len(taken), most=options.max_files)
+        files.append(file)
+        if file.complete and file.is_readable and is_safe(file.path):
+            lines = [text for hunk in diff.hunks for _, text in hunk.added()]
+            new_files.append((file.path, "".join(f"{line}\n" for line in lines).encode(), False))
+    changes = Changes(
+        mode=DIFF,
+        target=str(options.path),
+        head="the .diff as given",
+        notes=tuple(notes),
+        files=tuple(files),
+        not_assessed=tuple(
+            NotAssessed(what=what, reason=_WHY) for what in ("tests at base and head", "notebooks", "mutants")
+        ),
+    )
+    return changes, write_tree(scratch / "base.zip", ()), write_tree(scratch / "head.zip", new_files)
+
+
+def _file_change(diff: FileDiff, taken: set[str], *, number: int, most: int) -> FileChange:
+    path = diff.path or diff.old_path
+    status = "added" if not diff.old_path else "deleted" if not diff.path else "changed"
+    if status == "changed" and diff.old_path != diff.path:
+        status = "moved"
+    hunks, left_out = shortened_hunks(diff.hunks)
+    added, removed = (sum(line[:1] == mark for hunk in diff.hunks for line in hunk.lines) for mark in "+-")
+    loose = [text for hunk in hunks for _, text in hunk.added()]
+    symbols = touched("\n".join(loose), range(1, len(loose) + 1)) if status == "added" else defined_in(loose)
+    reason = "binary" if diff.binary else reason_by_name(path, "100644", 0)
+    verdict = SKIPPED if reason else TRUNCATED if left_out else LOOKED
+    test = is_test(path)
+    reviewed = path.endswith(".py") and not test and not reason and status != "deleted" and number < most
+    return FileChange(
+        path=path,
+        old_path=diff.old_path,
+        status=status,
+        verdict=verdict,
+        reason=reason or (f"the last {left_out} lines of its diff are left out" if left_out else ""),
+        key=key_of(path, taken) if reviewed else "",
+        hunks=hunks,
+        added=added,
+        removed=removed,
+        symbols=symbols[:200],
+        is_test=test,
+        complete=status == "added" and not left_out,
+    )
