@@ -1,0 +1,57 @@
+"""What a notebook tells the engine: outcomes and risks, sent as display messages of their own MIME types."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.json_values import JsonValue, check_json
+from chatflow_jupyter.runner.notebook_job import NotebookListener
+
+OUTPUT_MIME = "application/vnd.chatflow.output.v1+json"
+"""Carries `{"key": name, "value": any JSON}`."""
+
+RISK_MIME = "application/vnd.chatflow.risk.v1+json"
+"""Carries `{"value": 0…100, "reason": text}`."""
+
+OUTPUT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+
+log = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Collects what display messages report; a malformed report is logged and otherwise ignored."""
+
+    def __init__(self, listener: NotebookListener) -> None:
+        self._listener = listener
+        self.values: dict[str, JsonValue] = {}
+        self.risk: int | None = None
+
+    def read(self, data: Mapping[str, Any]) -> None:
+        """Take what the MIME bundle `data` of a display message reports, if anything."""
+        if OUTPUT_MIME in data:
+            self._output(data[OUTPUT_MIME])
+        if RISK_MIME in data:
+            self._risk(data[RISK_MIME])
+
+    def _output(self, body: object) -> None:
+        match body:
+            case {"key": str(key), "value": value} if OUTPUT_KEY.fullmatch(key):
+                try:
+                    check_json(value, what=key)
+                except InvalidInput as error:
+                    log.warning("an outcome of the notebook was ignored: %s", error)
+                    return
+                self.values[key] = value
+                self._listener.output(key, value)
+            case _:
+                log.warning("an outcome of the notebook was ignored: it needs a key and a value")
+
+    def _risk(self, body: object) -> None:
+        match body:
+            case {"value": int(value), "reason": str(reason)} if 0 <= value <= 100:
+                self.risk = value if self.risk is None else max(self.risk, value)
+                self._listener.risk(value, reason)
+            case _:
+                log.warning("a risk reported by the notebook was ignored: it needs a value from 0 to 100")

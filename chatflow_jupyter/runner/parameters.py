@@ -1,0 +1,125 @@
+"""Parameters of a notebook: infer them, check them, inject them with papermill's conventions."""
+
+import contextlib
+import keyword
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.json_values import JsonValue, check_json
+from chatflow_jupyter.runner.notebook_file import prepare, read_notebook
+from chatflow_jupyter.runner.notebook_job import NotebookFailed, NotebookFailure
+
+PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+"""A parameter's name as a whole; papermill pastes names into code as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferredParameter:
+    """A variable of the cell tagged `parameters`: type hint, default (as source text) and help comment."""
+
+    type_hint: str | None
+    default: str
+    help: str
+
+
+def inferred_parameters(notebook: Path) -> Mapping[str, InferredParameter]:
+    """Return the parameters a notebook declares, read from its source without starting a kernel.
+
+    Empty when no cell is tagged `parameters`, or for a language papermill cannot inspect.
+    Raises `NotebookFailed` with code `bad_notebook`.
+    """
+    from papermill.exceptions import PapermillException
+    from papermill.inspection import _infer_parameters  # the public one reads URLs and fills templates
+
+    node = read_notebook(notebook)
+    kernel_name, language = kernel_and_language(node, None)
+    try:
+        with _quiet_papermill():
+            found = _infer_parameters(node, name=kernel_name, language=language)
+    except PapermillException:
+        return {}
+    return {
+        parameter.name: InferredParameter(
+            type_hint=None if parameter.inferred_type_name == "None" else parameter.inferred_type_name,
+            default=parameter.default,
+            help=parameter.help,
+        )
+        for parameter in found
+    }
+
+
+def kernel_and_language(notebook: NotebookNode, kernel_name: str | None) -> tuple[str, str]:
+    """Return the kernel to use and its language; a notebook that names neither is Python's.
+
+    papermill refuses such a notebook, nbclient takes the default kernel; we do as nbclient does.
+    """
+    metadata = notebook.metadata
+    spec = metadata.get("kernelspec") or {}
+    language = (metadata.get("language_info") or {}).get("name") or spec.get("language")
+    return str(kernel_name or spec.get("name") or "python3"), str(language or "python")
+
+
+def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
+    """Raise `NotebookFailed` (`bad_notebook`) unless every name is an identifier and every value JSON."""
+    for name, value in parameters.items():
+        if not PARAMETER_NAME.fullmatch(name):
+            raise _bad(f"parameter {name[:80]!r}: a name is a letter or _ and at most 63 letters, digits or _")
+        try:
+            check_json(value, what=f"parameter {name}")
+        except InvalidInput as error:
+            raise _bad(error.message) from None
+
+
+def inject_parameters(
+    notebook: NotebookNode, parameters: Mapping[str, JsonValue], *, kernel_name: str, language: str
+) -> NotebookNode:
+    """Return the notebook with an `injected-parameters` cell, placed and worded as papermill does.
+
+    Without parameters nothing is injected. Raises `NotebookFailed` for names and values that are refused,
+    and for a language papermill has no translator for.
+    """
+    check_parameters(parameters)
+    if not parameters:
+        return notebook
+    if reserved := [name for name in parameters if language == "python" and keyword.iskeyword(name)]:
+        raise _bad(f"parameter {reserved[0]!r}: the name is a reserved word of Python")
+    from papermill.exceptions import PapermillException
+    from papermill.parameterize import parameterize_notebook
+
+    values = {name: _plain(value) for name, value in parameters.items()}
+    try:
+        with _quiet_papermill():
+            injected = parameterize_notebook(notebook, values, kernel_name=kernel_name, language=language)
+    except (PapermillException, NotImplementedError) as error:
+        raise _bad(f"parameters cannot be injected into a notebook in {language}: {error}") from None
+    return prepare(injected)
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    """Return `value` in lists and dicts: papermill writes any other sequence or mapping as a string."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+@contextlib.contextmanager
+def _quiet_papermill() -> Iterator[None]:
+    """Keep papermill from warning about what is normal here: a notebook without a parameters cell."""
+    logger = logging.getLogger("papermill")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _bad(message: str) -> NotebookFailed:
+    return NotebookFailed(NotebookFailure(code="bad_notebook", message=message))
