@@ -76,3 +76,27 @@ def test_the_sdist_can_be_tested(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"Makefile", ".ci/check", "requirements/test.txt", "tests/conftest.py", "pyproject.toml"} <= names
+
+
+def _fresh_process(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+LOAD = """
+from importlib.metadata import distribution
+for point in distribution("chatflow-jupyter").entry_points.select(group="{group}"):
+    point.load()
+"""
+
+
+def test_the_commands_load() -> None:
+    _fresh_process(LOAD.format(group="console_scripts"))
+
+
+@pytest.mark.parametrize("first", ["import papermill", LOAD.format(group="papermill.engine")])
+def test_the_engine_loads_whoever_is_imported_first(first: str) -> None:
+    """Importing papermill loads every engine: a broken one would break papermill for everybody."""
+    _fresh_process(
+        first + "\nfrom papermill.engines import papermill_engines\npapermill_engines.get_engine('chatflow')"
+    )
