@@ -10,7 +10,7 @@ from review.collecting_diff import collect_diff
 from review.diffs import hunks_of, shortened_hunks
 from review.findings import NotAssessed
 from review.git import GitFailed, RawChange, Repository, TreeEntry, inside_repository
-from review.options import Options
+from review.options import BadOption, Options
 from review.sorting_out import COPY_LIMIT_BYTES, is_test, key_of, reason_by_content, reason_by_name
 from review.symbols import touched
 from review.trees import write_tree
@@ -47,8 +47,10 @@ def collect(options: Options, scratch: Path) -> Collected:
 
     A ``.diff`` is read as such; a git repository is compared between base and head, or looked at as a whole
     when no Python file changed; a folder without git is looked at as a whole.
-    Raises `GitFailed` when git names a problem the caller has to solve.
+    Raises `BadOption` when nothing is there, `GitFailed` when git names a problem the caller has to solve.
     """
+    if not options.path.exists():
+        raise BadOption(f"path: there is nothing at {options.path}. Name a folder, a git repository or a .diff file.")
     if options.path.is_file():
         if options.path.suffix not in _DIFF_SUFFIXES:
             raise GitFailed(f"{options.path} is a file: name a folder, a repository, or a .diff or .patch file")

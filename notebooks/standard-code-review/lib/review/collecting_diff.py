@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from review.changes import DIFF, LOOKED, SKIPPED, TRUNCATED, Changes, FileChange
-from review.diffs import FileDiff, files_of, shortened_hunks
+from review.diffs import FileDiff, Hunk, files_of, shortened_hunks
 from review.findings import NotAssessed
 from review.options import Options
 from review.sorting_out import is_test, key_of, reason_by_name
@@ -51,29 +52,37 @@ def collect_diff(options: Options, scratch: Path) -> tuple[Changes, Path, Path]:
 
 
 def _file_change(diff: FileDiff, taken: set[str], *, number: int, most: int) -> FileChange:
-    path = diff.path or diff.old_path
-    status = "added" if not diff.old_path else "deleted" if not diff.path else "changed"
-    if status == "changed" and diff.old_path != diff.path:
-        status = "moved"
+    path, status = diff.path or diff.old_path, _status(diff)
     hunks, left_out = shortened_hunks(diff.hunks)
     added, removed = (sum(line[:1] == mark for hunk in diff.hunks for line in hunk.lines) for mark in "+-")
-    loose = [text for hunk in hunks for _, text in hunk.added()]
-    symbols = touched("\n".join(loose), range(1, len(loose) + 1)) if status == "added" else defined_in(loose)
     reason = "binary" if diff.binary else reason_by_name(path, "100644", 0)
-    verdict = SKIPPED if reason else TRUNCATED if left_out else LOOKED
-    test = is_test(path)
-    reviewed = path.endswith(".py") and not test and not reason and status != "deleted" and number < most
-    return FileChange(
+    file = FileChange(
         path=path,
         old_path=diff.old_path,
         status=status,
-        verdict=verdict,
+        verdict=SKIPPED if reason else TRUNCATED if left_out else LOOKED,
         reason=reason or (f"the last {left_out} lines of its diff are left out" if left_out else ""),
-        key=key_of(path, taken) if reviewed else "",
         hunks=hunks,
         added=added,
         removed=removed,
-        symbols=symbols[:200],
-        is_test=test,
+        symbols=_symbols(hunks, status)[:200],
+        is_test=is_test(path),
         complete=status == "added" and not left_out,
     )
+    reviewed = file.is_python and file.is_readable and not file.is_test and number < most
+    return replace(file, key=key_of(path, taken)) if reviewed else file
+
+
+def _status(diff: FileDiff) -> str:
+    if not diff.old_path:
+        return "added"
+    if not diff.path:
+        return "deleted"
+    return "changed" if diff.old_path == diff.path else "moved"
+
+
+def _symbols(hunks: tuple[Hunk, ...], status: str) -> tuple[str, ...]:
+    loose = [text for hunk in hunks for _, text in hunk.added()]
+    if status == "added":
+        return touched("\n".join(loose), range(1, len(loose) + 1))
+    return defined_in(loose)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 from review.findings import Finding
-from review.tools import Place, ToolReport, as_path, call_on_files
-from review.values import Json, mapping, objects, text, whole
+from review.symbols import parse
+from review.tools import INSTALL, Place, ToolFailed, ToolReport
+from review.trees import Tree
 
 LIMIT = 20
 """The highest complexity of radon's grade C; beyond it a function has more paths than people can test."""
@@ -17,9 +17,8 @@ def examine_complexity(place: Place) -> ToolReport:
     """Return the functions that are beyond grade C at head and were simpler at base."""
     modules = [file for file in place.modules if not file.is_test]
     old_names = {file.path: file.old_path or file.path for file in modules}
-    head = measure(place, place.head_folder, [file.path for file in modules])
-    known = [name for name in old_names.values() if name in place.base.paths]
-    base = measure(place, place.base_folder, known)
+    head = measure(place.head, [file.path for file in modules])
+    base = measure(place.base, list(old_names.values()))
     findings = []
     for file in modules:
         before = base.get(old_names[file.path], {})
@@ -32,23 +31,23 @@ def examine_complexity(place: Place) -> ToolReport:
     )
 
 
-def measure(place: Place, folder: Path, paths: Sequence[str]) -> dict[str, dict[str, tuple[int, int]]]:
-    """Return (complexity, line) of every function by path and dotted name; files that do not parse are absent."""
+def measure(tree: Tree, paths: Iterable[str]) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return (complexity, line) of every function by path and dotted name; files that do not parse are absent.
+
+    radon's library is used, as its command line takes two seconds to start. Raises `ToolFailed` without it.
+    """
+    try:
+        from radon.complexity import cc_visit_ast
+        from radon.visitors import Function
+    except ImportError as error:
+        raise ToolFailed(f"radon is not installed ({INSTALL})") from error
     found: dict[str, dict[str, tuple[int, int]]] = {}
-    for answer in call_on_files(place, folder, "radon", ["cc", "--json", "--no-assert"], paths):
-        for name, blocks in mapping(answer).items():
-            if not isinstance(blocks, Mapping):
-                found[as_path(name, folder)] = {
-                    _name(block): (whole(block.get("complexity")), whole(block.get("lineno")))
-                    for block in objects(blocks)
-                    if block.get("type") != "class"
-                }
+    for path in paths:
+        module = parse(tree.text(path), path) if path in tree.paths else None
+        if module is not None:
+            blocks = [block for block in cc_visit_ast(module) if isinstance(block, Function)]
+            found[path] = {block.fullname: (block.complexity, block.lineno) for block in blocks}
     return found
-
-
-def _name(block: Mapping[str, Json]) -> str:
-    owner = text(block.get("classname"))
-    return f"{owner}.{text(block.get('name'))}" if owner else text(block.get("name"))
 
 
 def _finding(path: str, line: int, name: str, value: int, was: int | None) -> Finding:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from review.findings import Finding
+from review.sorting_out import is_test
 from review.tools import Place, ToolReport, as_path, call_on_files
+from review.trees import is_safe
 from review.values import mapping, objects, text, whole
 
 HIDDEN = "(the line is not shown: it may hold a secret)"
+_LAST_LINE = 200_000
 _GUESSES = ("Base64 High Entropy String", "Hex High Entropy String")
 
 
@@ -16,8 +19,8 @@ def find_secrets(place: Place) -> ToolReport:
     Random-looking strings are a medium finding; what has the form of a key, token or password is a high one,
     except in tests, where most are invented.
     """
-    paths = [file.path for file in place.readable]
-    flags = ["scan", "--all-files", "--no-verify", "--cores=1"]
+    paths = [file.path for file in place.readable] + write_added_lines(place)
+    flags = ["-c", "1", "scan", "--all-files", "--no-verify"]
     findings = []
     for answer in call_on_files(place, place.head_folder, "detect_secrets", flags, paths):
         for name, items in mapping(mapping(answer).get("results") or {}).items():
@@ -32,9 +35,21 @@ def find_secrets(place: Place) -> ToolReport:
     )
 
 
-def _finding(path: str, line: int, kind: str, digest: str) -> Finding:
-    from review.sorting_out import is_test
+def write_added_lines(place: Place) -> list[str]:
+    """Write what a ``.diff`` shows of files it does not hold whole, each line at its number; return their paths."""
+    written = []
+    for file in place.changes.files:
+        if file.is_readable and not file.complete and is_safe(file.path):
+            added = {number: line for hunk in file.hunks for number, line in hunk.added()}
+            last = min(max(added, default=0), _LAST_LINE)
+            target = place.head_folder / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text("".join(f"{added.get(number, '')}\n" for number in range(1, last + 1)), "utf-8")
+            written.append(file.path)
+    return written
 
+
+def _finding(path: str, line: int, kind: str, digest: str) -> Finding:
     guess = kind in _GUESSES or is_test(path)
     return Finding(
         severity="medium" if guess else "high",

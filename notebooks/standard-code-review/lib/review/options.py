@@ -41,8 +41,6 @@ class Options:
             raise BadOption(f"execute is true or false, got {execute!r}")
         given = text(parameters.get("path"), ".") or "."
         path = Path(given).expanduser().absolute()
-        if not path.exists():
-            raise BadOption(f"path: there is nothing at {path}. Name a folder, a git repository or a .diff file.")
         words = {name: text(parameters.get(name)).strip() for name in ("base", "head", "test_command")}
         return cls(
             path=path,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from review.excerpts import excerpt
 from review.findings import Finding
+from review.leaks import HIDDEN
 from review.tools import Place, ToolReport, as_path, call_on_files
-from review.values import mapping, objects, text, whole
+from review.values import Json, mapping, objects, text, whole
 
 _SEVERITY = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low"}
-_SKIPPED = "B101"  # assert: every test would be a finding
+_SKIPPED = "B101,B404,B603,B607"  # assert, and subprocess used at all: remarks on taste, not on a danger
+_PASSWORDS = ("B105", "B106", "B107")
 
 
 def examine_security(place: Place) -> ToolReport:
@@ -22,21 +26,26 @@ def examine_security(place: Place) -> ToolReport:
             file = place.changes.file(path)
             if file is None or not any(file.counts(number) for number in _span(item.get("line_range"), line)):
                 continue
-            findings.append(
-                Finding(
-                    severity=_SEVERITY.get(text(item.get("issue_severity")), "low"),
-                    kind="security",
-                    rule=text(item.get("test_id")),
-                    path=path,
-                    line=line,
-                    title=text(item.get("issue_text")),
-                    detail=f"{text(item.get('test_name'))}, confidence {text(item.get('issue_confidence')).lower()}",
-                    evidence=excerpt(place.head.text(path), line),
-                    source="static",
-                )
-            )
+            findings.append(_finding(item, path, line, place.head.text(path)))
     return ToolReport(
         tool="bandit", looks_for="dangerous calls", files=len(paths), findings=tuple(findings)
+    )
+
+
+def _finding(item: Mapping[str, Json], path: str, line: int, source: str) -> Finding:
+    rule = text(item.get("test_id"))
+    is_password = rule in _PASSWORDS
+    return Finding(
+        severity=_SEVERITY.get(text(item.get("issue_severity")), "low"),
+        kind="security",
+        rule=rule,
+        path=path,
+        line=line,
+        title="Possibly a password in the source" if is_password else text(item.get("issue_text")),
+        detail=f"{text(item.get('test_name'))}, confidence {text(item.get('issue_confidence')).lower()}",
+        evidence=HIDDEN if is_password else excerpt(source, line),
+        source="static",
+        subject=f"{rule} {line}" if is_password else "",
     )
 
 

@@ -43,7 +43,7 @@ def _or_reason(name: str, what: str, tool: Callable[[], ToolReport]) -> ToolRepo
 def _only_parts(place: Place, report: ToolReport) -> ToolReport:
     """Of a ``.diff`` only new files are complete; say that the tool saw no other."""
     partial = [file.path for file in place.changes.files if file.is_readable and not file.complete]
-    if place.changes.mode != DIFF or not partial or report.not_assessed:
+    if place.changes.mode != DIFF or not partial or report.not_assessed or report.tool == "detect-secrets":
         return report
     reason = f"{len(partial)} file(s) are only known by the lines of the .diff"
     unseen = NotAssessed(what=f"{report.looks_for} ({report.tool}) in changed files", reason=reason)

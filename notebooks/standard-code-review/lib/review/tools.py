@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import posixpath
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from review.changes import Changes, FileChange
@@ -26,12 +27,11 @@ class ToolFailed(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """The files of both trees on disk, and what is looked at in them."""
+    """Both trees, the looked-at files of head on disk, and what is looked at in them."""
 
     changes: Changes
     base: Tree
     head: Tree
-    base_folder: Path
     head_folder: Path
     home: Path
 
@@ -56,7 +56,7 @@ class ToolReport:
     looks_for: str
     files: int = 0
     findings: tuple[Finding, ...] = ()
-    not_assessed: tuple[NotAssessed, ...] = field(default=())
+    not_assessed: tuple[NotAssessed, ...] = ()
 
     @property
     def result(self) -> str:
@@ -69,12 +69,10 @@ class ToolReport:
 def prepare(changes: Changes, base: Tree, head: Tree, scratch: Path) -> Place:
     """Write the files that tools read below `scratch`."""
     head_paths = [file.path for file in changes.files if file.is_readable]
-    base_paths = [file.old_path or file.path for file in changes.files]
     return Place(
         changes=changes,
         base=base,
         head=head,
-        base_folder=base.extract(scratch / "base", base_paths),
         head_folder=head.extract(scratch / "head", head_paths),
         home=scratch,
     )
@@ -118,5 +116,5 @@ def call_on_files(
 
 def as_path(name: Json, folder: Path) -> str:
     """Return a tool's file name as a path of the tree."""
-    given = str(name).removeprefix("./")
+    given = posixpath.normpath(str(name))
     return given.removeprefix(f"{folder}/").removeprefix(f"{folder.resolve()}/")
