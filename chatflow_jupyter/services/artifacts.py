@@ -1,0 +1,119 @@
+"""Artifacts: bytes stored first, then published as rows under the fence."""
+
+import mimetypes
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput
+from chatflow_jupyter.domain.ids import Sha256, TenantId
+from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
+from chatflow_jupyter.ports.clock import Clock
+from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, Stored
+from chatflow_jupyter.ports.state_storage import IArtifactRows
+
+from .bundle import unpack
+
+MAX_NAME_LENGTH = 255
+KINDS = ("artifact", "code", "data", "image", "log", "notebook", "prompt", "report", "response")
+UNTOUCHED = timedelta(hours=24)
+ATTEMPTS_TO_STORE = 5
+
+
+class Artifacts:
+    """Stores bytes, publishes rows, fetches and collects."""
+
+    def __init__(self, rows: IArtifactRows, storage: IArtifactStorage, clock: Clock) -> None:
+        """Keep rows in `rows` and bytes in `storage`."""
+        self._rows = rows
+        self._storage = storage
+        self._clock = clock
+
+    async def store(self, tenant_id: TenantId, source: Path | bytes) -> Stored:
+        """Store bytes so that no collection can take them: the blob is touched, then seen to be there."""
+        for _ in range(ATTEMPTS_TO_STORE):
+            if isinstance(source, bytes):
+                stored = await self._storage.put_bytes(tenant_id, source)
+            else:
+                stored = await self._storage.put(tenant_id, source)
+            try:
+                now = self._clock.now()
+                await self._rows.touch_blob(tenant_id, stored.sha256, stored.size_bytes, now)
+            except Conflict:
+                await self.collect(tenant_id)
+                continue
+            if await self._storage.exists(tenant_id, stored.sha256):
+                return stored
+        raise Conflict(f"{source!s}: its bytes are being collected at this moment; try again")
+
+    async def publish(
+        self, row: AttemptRow, *, name: str, kind: str, source: Path, fence: int | None
+    ) -> ArtifactRecord:
+        """Store the file and publish it as an artifact of the attempt; without a fence, as the engine."""
+        check_artifact_name(name)
+        if kind not in KINDS:
+            raise InvalidInput(f"artifact {name}: unknown kind {kind!r}; there are {', '.join(KINDS)}")
+        stored = await self.store(row.tenant_id, source)
+        record = ArtifactRecord(
+            tenant_id=row.tenant_id,
+            instance_id=row.instance_id,
+            attempt_id=row.attempt_id,
+            phase=row.phase,
+            attempt=row.number,
+            name=name,
+            kind=kind,
+            media_type=media_type_of(name),
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+            created_at=self._clock.now(),
+        )
+        await self._rows.publish_artifact(record, fence)
+        return record
+
+    async def fetch(self, record: ArtifactRecord, target: Path) -> None:
+        """Write the artifact's bytes, verified, to the new file `target`."""
+        await self._storage.fetch(record.tenant_id, record.sha256, target)
+
+    async def fetch_bytes(self, tenant_id: TenantId, sha256: Sha256, target: Path) -> None:
+        """Write the object of that hash to the new file `target`."""
+        await self._storage.fetch(tenant_id, sha256, target)
+
+    async def unpack_bundle(self, tenant_id: TenantId, sha256: Sha256, target: Path) -> None:
+        """Unpack a bundle into the new folder `target`."""
+        packed = target.with_name(target.name + ".zip")
+        await self._storage.fetch(tenant_id, sha256, packed)
+        try:
+            unpack(packed, target)
+        finally:
+            packed.unlink(missing_ok=True)
+
+    async def collect(self, tenant_id: TenantId) -> int:
+        """Delete bytes that nothing refers to and nobody touched for a day; returns how many objects."""
+        untouched_since = self._clock.now() - UNTOUCHED
+        hashes: Sequence[Sha256] = await self._rows.collectable_blobs(tenant_id, untouched_since)
+        for sha256 in hashes:
+            await self._storage.delete(tenant_id, sha256)
+        await self._rows.forget_blobs(tenant_id, hashes)
+        return len(hashes)
+
+
+def check_artifact_name(name: str) -> None:
+    """Raise `InvalidInput` unless `name` is a relative path that is safe on every system."""
+    parts = name.split("/")
+    fine = (
+        0 < len(name) <= MAX_NAME_LENGTH
+        and name.isprintable()
+        and "\\" not in name
+        and all(part not in ("", ".", "..") for part in parts)
+    )
+    if not fine:
+        raise InvalidInput(
+            f"artifact name {name!r}: must be a relative path of printable characters, without .."
+        )
+
+
+def media_type_of(name: str) -> str:
+    """Return the type the name's suffix stands for, chosen by us and never by its producer."""
+    own = {".ipynb": "application/x-ipynb+json", ".md": "text/markdown", ".sarif": "application/sarif+json"}
+    suffix = Path(name).suffix.lower()
+    return own.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,264 @@
+"""Definitions: finding what a caller named, publishing it, and pinning it with its children."""
+
+import asyncio
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from chatflow_jupyter.domain.definition import Definition, is_local_schema, split_schema_id
+from chatflow_jupyter.domain.definition_rules import RESERVED_NAMES
+from chatflow_jupyter.domain.definition_source import parse_definition
+from chatflow_jupyter.domain.errors import InvalidDefinition, InvalidInput, NotFound
+from chatflow_jupyter.domain.ids import Sha256, TenantId
+from chatflow_jupyter.domain.instance import DefinitionRef
+from chatflow_jupyter.ports.clock import Clock
+from chatflow_jupyter.ports.records import DefinitionRecord
+from chatflow_jupyter.ports.state_storage import IDefinitions
+
+from .artifacts import Artifacts
+from .bundle import content_hash, pack, read_folder
+from .templates import ENTRY, Templates
+
+URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class Definitions:
+    """Resolves names and paths to published, pinned definitions."""
+
+    def __init__(
+        self, storage: IDefinitions, artifacts: Artifacts, templates: Templates, clock: Clock
+    ) -> None:
+        """Publish into `storage`, bundles into `artifacts`."""
+        self._storage = storage
+        self._artifacts = artifacts
+        self._templates = templates
+        self._clock = clock
+
+    async def resolve(
+        self, named: str, tenant_id: TenantId, *, under: tuple[str, ...] = ()
+    ) -> DefinitionRecord:
+        """Return the definition of a schema id, a template folder or a notebook, publishing local ones.
+
+        A local one gets the version `1.2.0+dev.<hash8>`, so editing and running always works.
+        Raises `NotFound`, `InvalidDefinition` or `InvalidInput` (a URL).
+        """
+        if URL.match(named):
+            raise InvalidInput(
+                f"{named}: URLs are not run, because what they hold may change between two attempts; "
+                "download it first"
+            )
+        if named.endswith(".ipynb"):
+            return await self._publish_notebook(Path(named), tenant_id)
+        if "/" in named or named in (".", ".."):
+            return await self.publish_folder(Path(named), tenant_id, under=under)
+        name, version = split_schema_id(named)
+        if version is not None:
+            return await self._published(tenant_id, name, version)
+        template = self._templates.find(name)
+        if template is not None:
+            return await self.publish_folder(template.folder, tenant_id, under=under)
+        known = await self._storage.definitions(tenant_id)
+        for record in known:
+            if name == record.definition.name or name in record.definition.aliases:
+                return record
+        raise NotFound(self._unknown(name, known))
+
+    async def publish_folder(
+        self, folder: Path, tenant_id: TenantId, *, under: tuple[str, ...] = ()
+    ) -> DefinitionRecord:
+        """Publish a template folder as it is now, with its children's definitions."""
+        files = await asyncio.to_thread(_read_template, folder)
+        return await self._publish(files, ENTRY, tenant_id, where=f"{folder}/", under=under)
+
+    async def all(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
+        """Return everything published for the tenant."""
+        return await self._storage.definitions(tenant_id)
+
+    async def _publish(
+        self,
+        files: Mapping[str, bytes],
+        entry: str,
+        tenant_id: TenantId,
+        *,
+        where: str,
+        under: tuple[str, ...],
+    ) -> DefinitionRecord:
+        definition = _parse(files, entry, where)
+        if definition.name in under:
+            cycle = " -> ".join([*under, definition.name])
+            raise InvalidDefinition((f"{where}{entry}: definitions start each other in a circle: {cycle}",))
+        _check_notebooks(definition, files, f"{where}{entry}")
+        below = (*under, definition.name)
+        pins: dict[str, DefinitionRef] = {}
+        for phase in definition.phases:
+            if phase.children is not None and phase.children.schema_ref not in pins:
+                reference = phase.children.schema_ref
+                child = await self._child(files, reference, tenant_id, where=where, under=below)
+                pins[reference] = child.reference
+        stored = await self._artifacts.store(tenant_id, pack(files))
+        hashed = content_hash(files, entry)
+        return await self._save(definition, hashed, stored.sha256, entry, tenant_id, pins)
+
+    async def _child(
+        self,
+        files: Mapping[str, bytes],
+        reference: str,
+        tenant_id: TenantId,
+        *,
+        where: str,
+        under: tuple[str, ...],
+    ) -> DefinitionRecord:
+        if not is_local_schema(reference):
+            return await self.resolve(reference, tenant_id, under=under)
+        entry = reference.removeprefix("./")
+        if entry not in files:
+            raise InvalidDefinition(
+                (f"{where}{entry}: there is no such file, but `children.schema` names it",)
+            )
+        return await self._publish(files, entry, tenant_id, where=where, under=under)
+
+    async def _publish_notebook(self, path: Path, tenant_id: TenantId) -> DefinitionRecord:
+        content = await asyncio.to_thread(_read_notebook, path)
+        phase = phase_name_of(path.stem)
+        definition = Definition(
+            name=phase.replace("_", "-"),
+            title=path.name,
+            automation_level=100,
+            phases=({"name": phase, "notebook": "notebook.ipynb", "title": path.name},),  # type: ignore[arg-type]
+        )
+        files = {"notebook.ipynb": content}
+        stored = await self._artifacts.store(tenant_id, pack(files))
+        hashed = content_hash(files, definition.model_dump_json(by_alias=True))
+        return await self._save(definition, hashed, stored.sha256, "notebook.ipynb", tenant_id, {})
+
+    async def _save(
+        self,
+        definition: Definition,
+        hashed: Sha256,
+        bundle: Sha256,
+        entry: str,
+        tenant_id: TenantId,
+        pins: Mapping[str, DefinitionRef],
+    ) -> DefinitionRecord:
+        pinned_hash = content_hash({name: pin.content_hash.encode() for name, pin in pins.items()}, hashed)
+        base = definition.version.partition("+")[0]
+        reference = DefinitionRef(
+            name=definition.name, version=f"{base}+dev.{pinned_hash[:8]}", content_hash=pinned_hash
+        )
+        record = DefinitionRecord(
+            tenant_id=tenant_id,
+            reference=reference,
+            definition=definition,
+            bundle_sha256=bundle,
+            entry=entry,
+            pins=pins,
+            published_at=self._clock.now(),
+        )
+        await self._storage.save_definition(record)
+        return replace(record)
+
+    async def _published(self, tenant_id: TenantId, name: str, version: str) -> DefinitionRecord:
+        known = await self._storage.definitions(tenant_id)
+        for record in known:
+            if record.reference.version == version and (
+                name == record.definition.name or name in record.definition.aliases
+            ):
+                return record
+        versions = [record.reference.schema_id for record in known if record.definition.name == name]
+        hint = f"; there are {', '.join(versions[:5])}" if versions else ""
+        raise NotFound(f"{name}@{version}: no such version is published{hint}")
+
+    def _unknown(self, name: str, known: Sequence[DefinitionRecord]) -> str:
+        names = {record.definition.name for record in known}
+        for template in self._templates.all():
+            names |= {template.definition.name, *template.definition.aliases}
+        close = difflib.get_close_matches(name, sorted(names), 1)
+        if close:
+            return f"{name}: no definition or template has that name; did you mean {close[0]}?"
+        return f"{name}: no definition or template has that name; `chatflow schemas` lists what there is"
+
+
+def validate_folder(path: Path) -> Sequence[str]:
+    """Return every fault of a template folder or definition file, one line each with file and line."""
+    folder, entry = (path, ENTRY) if path.is_dir() else (path.parent, path.name)
+    if not (folder / entry).is_file():
+        return (f"{folder / entry}: there is no such file",)
+    problems: list[str] = []
+    try:
+        files = read_folder(folder)
+    except InvalidDefinition as error:
+        return error.problems
+    waiting, seen = [entry], set[str]()
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        try:
+            definition = _parse(files, current, f"{folder}/")
+            _check_notebooks(definition, files, f"{folder}/{current}")
+        except InvalidDefinition as error:
+            problems += error.problems
+            continue
+        references = [phase.children.schema_ref for phase in definition.phases if phase.children is not None]
+        waiting += [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
+    return tuple(problems)
+
+
+def phase_name_of(stem: str) -> str:
+    """Return a phase name for a notebook of that file name."""
+    slug = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60]
+    if not slug or not slug[0].isalpha():
+        slug = f"notebook_{slug}".rstrip("_")
+    return f"{slug}_" if slug in RESERVED_NAMES else slug
+
+
+def _read_template(folder: Path) -> Mapping[str, bytes]:
+    if not folder.is_dir():
+        raise NotFound(f"{folder}: there is no such folder")
+    if not (folder / ENTRY).is_file():
+        raise NotFound(f"{folder}: holds no {ENTRY}, so it is not a template")
+    return read_folder(folder)
+
+
+def _read_notebook(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{path}: cannot be read: {error.strerror}") from None
+    _check_notebook(content, str(path))
+    return content
+
+
+def _parse(files: Mapping[str, bytes], entry: str, where: str) -> Definition:
+    if entry not in files:
+        raise InvalidDefinition((f"{where}{entry}: there is no such file, but `children.schema` names it",))
+    try:
+        text = files[entry].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidDefinition((f"{where}{entry}:1: not UTF-8 (byte {error.start})",)) from None
+    return parse_definition(text, file=f"{where}{entry}")
+
+
+def _check_notebooks(definition: Definition, files: Mapping[str, bytes], file: str) -> None:
+    for phase in definition.phases:
+        if phase.notebook is None:
+            continue
+        if phase.notebook not in files:
+            raise InvalidDefinition((f"{file}: phase {phase.name}: there is no notebook {phase.notebook}",))
+        _check_notebook(files[phase.notebook], f"{file}: phase {phase.name}: {phase.notebook}")
+
+
+def _check_notebook(content: bytes, where: str) -> None:
+    try:
+        notebook = json.loads(content)
+        fine = isinstance(notebook, dict) and isinstance(
+            notebook.get("cells", notebook.get("worksheets")), list
+        )
+    except (ValueError, RecursionError):
+        fine = False
+    if not fine:
+        raise InvalidDefinition((f"{where}: not a notebook (JSON with a list of cells)",))

@@ -1,0 +1,199 @@
+"""The dispatcher: continuations, timers and lost leases become ordinary transitions."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+
+from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, StaleFence
+from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, InstanceId, TenantId
+from chatflow_jupyter.domain.instance import Instance, Status
+from chatflow_jupyter.domain.requests import (
+    AttemptLost,
+    ChildrenEnded,
+    ChildResult,
+    FanOutDue,
+    GateExpiryDue,
+    Pause,
+    Request,
+    Resume,
+    RetryDue,
+    Terminate,
+    Trigger,
+)
+from chatflow_jupyter.ports.clock import Clock
+from chatflow_jupyter.ports.records import AttemptRow, ContinuationRow, InstanceFilter
+from chatflow_jupyter.ports.state_storage import IStateStorage
+
+from .orchestrator import Orchestrator
+from .recovery import Recovery
+
+log = logging.getLogger(__name__)
+
+PAGE = 200
+REFUSALS = (Conflict, InvalidInput, NotFound)
+
+
+class Dispatcher:
+    """Does what committed notes and clocks ask for. Any number may work on one store."""
+
+    def __init__(
+        self,
+        storage: IStateStorage,
+        orchestrator: Orchestrator,
+        recovery: Recovery,
+        clock: Clock,
+        *,
+        lease_sec: float,
+    ) -> None:
+        """Apply requests through `orchestrator`; keep what lost attempts left through `recovery`."""
+        self._storage = storage
+        self._orchestrator = orchestrator
+        self._recovery = recovery
+        self._clock = clock
+        self._lease_sec = lease_sec
+        self._drift_sec = self._drift()
+        self._sweep_from = clock.now()
+
+    async def run(self) -> None:
+        """Dispatch for ever, waking at commits and at due timers."""
+        while True:
+            seen = self._storage.change_token()
+            if not await self.step():
+                await self._storage.wait_for_change(seen, await self._rest_sec())
+
+    async def step(self) -> bool:
+        """Do everything that is due now; returns whether there was anything."""
+        worked = await self._continuations()
+        worked = await self._timers() or worked
+        return await self._sweep() or worked
+
+    async def _continuations(self) -> bool:
+        rows = await self._storage.continuations(PAGE)
+        ended: dict[tuple[TenantId, InstanceId], list[ContinuationRow]] = defaultdict(list)
+        for row in rows:
+            note = row.continuation
+            if note.kind is ContinuationKind.CHILD_ENDED:
+                ended[row.tenant_id, note.instance_id].append(row)
+            elif note.kind is ContinuationKind.FAN_OUT:
+                await self._apply(row.tenant_id, note.instance_id, FanOutDue(), [row])
+            else:
+                await self._walk_children(row)
+        for (tenant_id, parent_id), waiting in ended.items():
+            await self._children_ended(tenant_id, parent_id, waiting)
+        return bool(rows)
+
+    async def _children_ended(
+        self, tenant_id: TenantId, parent_id: InstanceId, rows: Sequence[ContinuationRow]
+    ) -> None:
+        results = []
+        for row in rows:
+            if row.continuation.about is not None:
+                child = await self._storage.instance(tenant_id, row.continuation.about)
+                if child.ended:
+                    results.append(result_of(child))
+        await self._apply(tenant_id, parent_id, ChildrenEnded(children=tuple(results)), rows)
+
+    async def _walk_children(self, row: ContinuationRow) -> None:
+        """Pass a pause, resume, end or retry on to every child, page by page; safe to repeat."""
+        tenant_id, note = row.tenant_id, row.continuation
+        parent = await self._storage.instance(tenant_id, note.instance_id)
+        phase = parent.phase if note.kind is ContinuationKind.RETRY_CHILDREN else None
+        before: InstanceId | None = None
+        while True:
+            wanted = InstanceFilter(parent_id=note.instance_id, phase=phase, before=before, limit=PAGE)
+            children = await self._storage.instances(tenant_id, wanted)
+            for child in children:
+                request = request_for_child(note.kind, parent, child)
+                if request is not None:
+                    await self._apply(tenant_id, child.instance_id, request, [])
+            if len(children) < PAGE:
+                break
+            before = children[-1].instance_id
+        await self._storage.drop_continuations([row.continuation_id])
+
+    async def _timers(self) -> bool:
+        timers = await self._storage.due_timers(self._clock.now())
+        for timer in timers:
+            request: Request = RetryDue() if timer.kind is TimerKind.RETRY else GateExpiryDue()
+            if not await self._apply(timer.tenant_id, timer.instance_id, request, []):
+                await self._storage.drop_timer(timer)
+        return bool(timers)
+
+    async def _sweep(self) -> bool:
+        """Give lost attempts back. After a sleep of the machine, runners get one lease to report first."""
+        now, drift_sec = self._clock.now(), self._drift()
+        if abs(drift_sec - self._drift_sec) > self._lease_sec / 2:
+            self._drift_sec = drift_sec
+            self._sweep_from = now + timedelta(seconds=self._lease_sec)
+            log.info("the clock jumped; waiting one lease before looking for lost attempts")
+        if now < self._sweep_from:
+            return False
+        rows = await self._storage.expired_leases(now)
+        for row in rows:
+            await self.lose(row, cause="the lease expired without a heartbeat", counted=True)
+        return bool(rows)
+
+    async def lose(self, row: AttemptRow, *, cause: str, counted: bool) -> None:
+        """Keep what the attempt left behind and let its phase run again."""
+        lost = AttemptLost(attempt_id=row.attempt_id, fence=row.fence, cause=cause, counted=counted)
+        if await self._apply(row.tenant_id, row.instance_id, lost, []):
+            await self._recovery.keep(row)
+
+    async def _apply(
+        self,
+        tenant_id: TenantId,
+        instance_id: InstanceId,
+        request: Request,
+        rows: Sequence[ContinuationRow],
+    ) -> bool:
+        """Apply and consume the notes; a refusal means they are of no consequence any more."""
+        ids = tuple(row.continuation_id for row in rows)
+        try:
+            await self._orchestrator.apply(tenant_id, instance_id, request, consumed=ids)
+        except (*REFUSALS, StaleFence) as error:
+            log.debug("%s of %s: %s", type(request).__name__, instance_id, error)
+            if ids:
+                await self._storage.drop_continuations(ids)
+            return False
+        return True
+
+    def _drift(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+    async def _rest_sec(self) -> float:
+        due = await self._storage.next_due()
+        if due is None:
+            return 1.0
+        return min(max((due - self._clock.now()).total_seconds(), 0.0), 1.0)
+
+
+def result_of(child: Instance) -> ChildResult:
+    """Return what an ended child tells its parent."""
+    assert child.parent is not None
+    outcome = {name: value for name, value in child.variables.items() if name not in ("trigger", "children")}
+    return ChildResult(
+        instance_id=child.instance_id,
+        phase=child.parent.phase,
+        key=child.parent.key,
+        status=child.status,
+        outcome=outcome,
+        spent_sec=child.spent_sec,
+        descendants=child.descendants,
+    )
+
+
+def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance) -> Request | None:
+    """Return what the parent's note means for this child, or None when it no longer applies."""
+    match kind:
+        case ContinuationKind.PAUSE_CHILDREN if parent.paused and not child.ended:
+            return Pause(principal=ENGINE_PRINCIPAL)
+        case ContinuationKind.RESUME_CHILDREN if not parent.paused and child.paused:
+            return Resume(principal=ENGINE_PRINCIPAL)
+        case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
+            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
+        case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED:
+            return Trigger(principal=ENGINE_PRINCIPAL)
+        case _:
+            return None

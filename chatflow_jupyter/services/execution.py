@@ -1,0 +1,235 @@
+"""What runners may ask: the orchestrator's side of `IExecution`."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, StaleFence
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId
+from chatflow_jupyter.domain.instance import Failure, Instance, PhaseState
+from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes
+from chatflow_jupyter.domain.requests import AttemptFailed, AttemptStarted, AttemptSucceeded
+from chatflow_jupyter.ports.clock import Clock
+from chatflow_jupyter.ports.records import (
+    ArtifactRecord,
+    AttemptReport,
+    AttemptRow,
+    JournalEntry,
+    Lease,
+    Progress,
+)
+from chatflow_jupyter.ports.state_storage import IStateStorage
+
+from .artifacts import Artifacts
+from .orchestrator import Orchestrator
+from .pinned import PinnedDefinitions
+
+MAX_ONCE_BYTES = 64 * 1024
+OVERTIME_SEC = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """An attempt leased through this process."""
+
+    row: AttemptRow
+    parent_id: InstanceId | None
+
+
+class Execution:
+    """`IExecution` over the store. The attempts it knows are those leased through it."""
+
+    def __init__(
+        self,
+        storage: IStateStorage,
+        artifacts: Artifacts,
+        orchestrator: Orchestrator,
+        pinned: PinnedDefinitions,
+        clock: Clock,
+        *,
+        owner_id: OwnerId | None,
+        lease_sec: float,
+    ) -> None:
+        """Lease only attempts of trees that `owner_id` drives (all, when None), for `lease_sec` at a time."""
+        self._storage = storage
+        self._artifacts = artifacts
+        self._orchestrator = orchestrator
+        self._pinned = pinned
+        self._clock = clock
+        self._owner_id = owner_id
+        self._lease_sec = lease_sec
+        self._held: dict[AttemptId, Held] = {}
+
+    async def lease(self, runner_id: RunnerId, *, wait_sec: float) -> Lease | None:
+        """See `IExecution`."""
+        deadline = self._clock.monotonic() + wait_sec
+        while True:
+            seen = self._storage.change_token()
+            row = await self._storage.claim(
+                runner_id, self._owner_id, now=self._clock.now(), lease_expires_at=self._expiry()
+            )
+            if row is None:
+                left_sec = deadline - self._clock.monotonic()
+                if left_sec <= 0:
+                    return None
+                await self._storage.wait_for_change(seen, min(left_sec, 5.0))
+                continue
+            lease = await self._start(row, runner_id)
+            if lease is not None:
+                return lease
+
+    async def _start(self, row: AttemptRow, runner_id: RunnerId) -> Lease | None:
+        started = AttemptStarted(attempt_id=row.attempt_id, fence=row.fence, runner_id=runner_id)
+        try:
+            instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started)
+        except (StaleFence, Conflict):
+            return None
+        record = await self._pinned.of(row.tenant_id, instance.definition)
+        parent_id = instance.parent.instance_id if instance.parent else None
+        row = replace(row, started_at=self._clock.now())
+        self._held[row.attempt_id] = Held(row=row, parent_id=parent_id)
+        return Lease(
+            attempt=row,
+            variables=instance.view,
+            parent_id=parent_id,
+            feature_id=instance.feature_id,
+            bundle_sha256=record.bundle_sha256,
+            notebook=row.notebook,
+            lease_sec=self._lease_sec,
+        )
+
+    async def heartbeat(self, attempt_id: AttemptId, fence: int, progress: Progress | None) -> None:
+        """See `IExecution`. An attempt far beyond its time-out is failed here, whatever its runner says."""
+        held = self._held_attempt(attempt_id, fence)
+        row = held.row
+        if row.timeout_sec is not None and row.started_at is not None:
+            running_sec = (self._clock.now() - row.started_at).total_seconds()
+            if running_sec > row.timeout_sec + OVERTIME_SEC:
+                message = (
+                    f"still running {running_sec:.0f} s after its start; the limit is {row.timeout_sec:g} s"
+                )
+                failure = Failure(code="timeout", message=message)
+                await self.complete(
+                    attempt_id, fence, AttemptReport(duration_sec=running_sec, failure=failure)
+                )
+                raise StaleFence(f"{attempt_id}: {message}")
+        await self._storage.heartbeat(
+            row.tenant_id, attempt_id, fence, lease_expires_at=self._expiry(), progress=progress
+        )
+
+    async def put_artifact(
+        self, attempt_id: AttemptId, fence: int, *, name: str, kind: str, source: Path
+    ) -> ArtifactRecord:
+        """See `IExecution`."""
+        return await self._artifacts.publish(
+            self._held_attempt(attempt_id, fence).row, name=name, kind=kind, source=source, fence=fence
+        )
+
+    async def fetch_artifact(
+        self, attempt_id: AttemptId, fence: int, *, phase: str, name: str, parent: bool, target: Path
+    ) -> None:
+        """See `IExecution`."""
+        held = self._held_attempt(attempt_id, fence)
+        tenant_id = held.row.tenant_id
+        instance_id = held.parent_id if parent else held.row.instance_id
+        if instance_id is None:
+            raise NotFound(f"{attempt_id}: this instance has no parent to take {phase}/{name} from")
+        known = await self._storage.artifacts(tenant_id, instance_id)
+        matching = [record for record in known if record.phase == phase and record.name == name]
+        if not matching:
+            there = ", ".join(sorted({f"{record.phase}/{record.name}" for record in known})) or "none"
+            raise NotFound(f"there is no artifact {phase}/{name}; there are: {there}")
+        instance = await self._storage.instance(tenant_id, instance_id)
+        record = _settled(matching, instance, phase)
+        await self._artifacts.fetch(record, target)
+
+    async def fetch_bundle(self, attempt_id: AttemptId, fence: int, target: Path) -> None:
+        """See `IExecution`."""
+        row = self._held_attempt(attempt_id, fence).row
+        instance = await self._storage.instance(row.tenant_id, row.instance_id)
+        record = await self._pinned.of(row.tenant_id, instance.definition)
+        await self._artifacts.unpack_bundle(row.tenant_id, record.bundle_sha256, target)
+
+    async def once_get(self, attempt_id: AttemptId, fence: int, name: str) -> JournalEntry | None:
+        """See `IExecution`."""
+        row = self._held_attempt(attempt_id, fence).row
+        return await self._storage.journal_get(row.tenant_id, row.instance_id, row.phase, name)
+
+    async def once_put(self, attempt_id: AttemptId, fence: int, name: str, value: JsonValue) -> JournalEntry:
+        """See `IExecution`."""
+        _check_once_name(name)
+        check_json(value, what=f"once {name!r}")
+        size_bytes = encoded_size_bytes(value)
+        if size_bytes > MAX_ONCE_BYTES:
+            raise InvalidInput(
+                f"once {name!r}: {size_bytes} bytes are more than {MAX_ONCE_BYTES}; use %%once instead"
+            )
+        row = self._held_attempt(attempt_id, fence).row
+        return await self._storage.journal_put(
+            row.tenant_id, attempt_id, fence, name, value=value, now=self._clock.now()
+        )
+
+    async def once_get_file(self, attempt_id: AttemptId, fence: int, name: str, target: Path) -> bool:
+        """See `IExecution`."""
+        entry = await self.once_get(attempt_id, fence, name)
+        if entry is None or entry.sha256 is None:
+            return False
+        tenant_id = self._held_attempt(attempt_id, fence).row.tenant_id
+        await self._artifacts.fetch_bytes(tenant_id, entry.sha256, target)
+        return True
+
+    async def once_put_file(self, attempt_id: AttemptId, fence: int, name: str, source: Path) -> None:
+        """See `IExecution`."""
+        _check_once_name(name)
+        row = self._held_attempt(attempt_id, fence).row
+        stored = await self._artifacts.store(row.tenant_id, source)
+        await self._storage.journal_put(
+            row.tenant_id, attempt_id, fence, name, sha256=stored.sha256, now=self._clock.now()
+        )
+
+    async def complete(self, attempt_id: AttemptId, fence: int, report: AttemptReport) -> None:
+        """See `IExecution`."""
+        row = self._held_attempt(attempt_id, fence).row
+        request: AttemptSucceeded | AttemptFailed
+        if report.failure is None:
+            request = AttemptSucceeded(
+                attempt_id=attempt_id,
+                fence=fence,
+                outputs=report.outputs,
+                duration_sec=report.duration_sec,
+                risk=report.risk,
+            )
+        else:
+            request = AttemptFailed(
+                attempt_id=attempt_id,
+                fence=fence,
+                failure=report.failure,
+                duration_sec=report.duration_sec,
+                risk=report.risk,
+            )
+        await asyncio.shield(self._orchestrator.apply(row.tenant_id, row.instance_id, request))
+        self._held.pop(attempt_id, None)
+
+    def _held_attempt(self, attempt_id: AttemptId, fence: int) -> Held:
+        held = self._held.get(attempt_id)
+        if held is None or held.row.fence != fence:
+            raise StaleFence(f"attempt {attempt_id} is not leased here any more")
+        return held
+
+    def _expiry(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self._lease_sec)
+
+
+def _settled(matching: Sequence[ArtifactRecord], instance: Instance, phase: str) -> ArtifactRecord:
+    """Take the newest attempt's artifact; of a phase that failed or still runs, none counts."""
+    state = instance.phases.get(phase)
+    if state is None or not (state.state is PhaseState.SUCCEEDED or state.notebook_done):
+        raise NotFound(f"phase {phase} has not succeeded, so its artifacts are not offered as input")
+    return max(matching, key=lambda record: record.attempt)
+
+
+def _check_once_name(name: str) -> None:
+    if not 0 < len(name) <= 200 or not name.isprintable():
+        raise InvalidInput("once: the name must be 1 to 200 printable characters")

@@ -1,0 +1,244 @@
+"""Load, decide, commit: every change to an instance goes through here."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from chatflow_jupyter.domain.birth import create_child, create_root, start_at_once
+from chatflow_jupyter.domain.decision import Decision, Refusal
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict, StaleFence
+from chatflow_jupyter.domain.forecast import Forecast, forecast
+from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, Sha256, TenantId
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json
+from chatflow_jupyter.domain.requests import Pause, Request, Resume, Terminate, Trigger
+from chatflow_jupyter.domain.transition import decide
+from chatflow_jupyter.ports.clock import Clock, IdFactory
+from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, Transition
+from chatflow_jupyter.ports.state_storage import IStateStorage
+
+from .pinned import PinnedDefinitions
+
+KEY_LIFETIME = timedelta(days=30)
+MAX_RACES = 50
+MAX_KEY_LENGTH = 255
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewInstance:
+    """What a caller asks for: a root instance of `record`, begun at once with `start`.
+
+    `owner_id` is the embedded process that drives its tree from the first moment.
+    """
+
+    record: DefinitionRecord
+    context: JsonObject
+    principal: Principal
+    feature_id: str | None = None
+    meta: JsonObject = field(default_factory=dict)
+    automation_level: int | None = None
+    start: bool = False
+    owner_id: OwnerId | None = None
+
+    @property
+    def body(self) -> JsonObject:
+        """What two requests with one idempotency key must have in common."""
+        return {
+            "call": "create",
+            "schema_id": self.record.reference.name,
+            "context": self.context,
+            "feature_id": self.feature_id,
+            "automation_level": self.automation_level,
+            "start": self.start,
+        }
+
+
+class Orchestrator:
+    """The use cases of an instance. Refusals are raised as `Conflict` or `InvalidInput`."""
+
+    def __init__(
+        self, storage: IStateStorage, pinned: PinnedDefinitions, clock: Clock, ids: IdFactory
+    ) -> None:
+        """Work on `storage`, with time and ids from outside."""
+        self._storage = storage
+        self._pinned = pinned
+        self._clock = clock
+        self._ids = ids
+
+    async def create(self, new: NewInstance, *, key: str | None = None) -> Instance:
+        """Create an instance, and with `start` begin it in the same commit; a used key gives the same one."""
+        check_json(new.context, what="parameters")
+        tenant_id, body = new.record.tenant_id, new.body
+        while True:
+            answered = await self._answered(tenant_id, new.principal, key, body)
+            if answered is not None:
+                return await self._storage.instance(tenant_id, InstanceId(str(answered["instance_id"])))
+            decision = self._born(new)
+            births = await self._births(new.record, decision)
+            commit = Commit(
+                tenant_id=tenant_id,
+                transitions=(Transition(before=None, decision=decision), *births),
+                key=self._request_key(new.principal, key, body, decision),
+                owner_id=new.owner_id,
+            )
+            try:
+                await self._storage.commit(commit)
+            except KeyReused:
+                continue
+            return decision.instance
+
+    def _born(self, new: NewInstance) -> Decision:
+        now = self._clock.now()
+        decision = create_root(
+            new.record.definition,
+            new.record.reference,
+            tenant_id=new.record.tenant_id,
+            instance_id=self._ids.instance_id(),
+            context=new.context,
+            principal=new.principal,
+            now=now,
+            feature_id=new.feature_id,
+            meta=new.meta,
+            automation_level=new.automation_level,
+        )
+        if not new.start:
+            return decision
+        return start_at_once(new.record.definition, decision, new.principal, now)
+
+    async def trigger(
+        self, tenant_id: TenantId, instance_id: InstanceId, request: Trigger, *, key: str | None = None
+    ) -> JsonObject:
+        """Advance the instance and return the answer to keep: `answer_of` the new instance."""
+        check_json(request.data, what="trigger data")
+        body: JsonObject = {
+            "call": "trigger",
+            "instance_id": instance_id,
+            "data": request.data,
+            "decision": request.decision,
+        }
+        answered = await self._answered(tenant_id, request.principal, key, body)
+        if answered is not None:
+            return answered
+
+        def keep(decision: Decision) -> RequestKey | None:
+            return self._request_key(request.principal, key, body, decision)
+
+        try:
+            return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
+        except KeyReused:
+            return await self.trigger(tenant_id, instance_id, request, key=key)
+
+    async def preview(self, tenant_id: TenantId, instance_id: InstanceId, request: Trigger) -> Forecast:
+        """Return what the trigger would do and the path as far as it is determined; commits nothing."""
+        instance = await self._storage.instance(tenant_id, instance_id)
+        record = await self._pinned.of(tenant_id, instance.definition)
+        decision = decide(record.definition, instance, request, self._clock.now())
+        if isinstance(decision, Refusal):
+            raise refused(decision, instance_id)
+        return forecast(record.definition, decision)
+
+    async def pause(self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal) -> Instance:
+        """Pause the instance and its subtree."""
+        return await self.apply(tenant_id, instance_id, Pause(principal=principal))
+
+    async def resume(self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal) -> Instance:
+        """End the pause of the instance and its subtree."""
+        return await self.apply(tenant_id, instance_id, Resume(principal=principal))
+
+    async def terminate(
+        self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal, reason: str | None = None
+    ) -> Instance:
+        """End the instance and its subtree for good."""
+        return await self.apply(tenant_id, instance_id, Terminate(principal=principal, reason=reason))
+
+    async def apply(
+        self,
+        tenant_id: TenantId,
+        instance_id: InstanceId,
+        request: Request,
+        *,
+        consumed: tuple[int, ...] = (),
+        keep: Callable[[Decision], RequestKey | None] | None = None,
+    ) -> Instance:
+        """Load, decide and commit, again when somebody else was first; returns the new instance."""
+        for _ in range(MAX_RACES):
+            instance = await self._storage.instance(tenant_id, instance_id)
+            record = await self._pinned.of(tenant_id, instance.definition)
+            decision = decide(record.definition, instance, request, self._clock.now())
+            if isinstance(decision, Refusal):
+                raise refused(decision, instance_id)
+            births = await self._births(record, decision)
+            commit = Commit(
+                tenant_id=tenant_id,
+                transitions=(Transition(before=instance, decision=decision), *births),
+                key=keep(decision) if keep else None,
+                consumed=consumed,
+            )
+            try:
+                await self._storage.commit(commit)
+            except SeqConflict:
+                continue
+            return decision.instance
+        raise Conflict(f"{instance_id}: {MAX_RACES} other changes came first; try again")
+
+    async def _births(self, record: DefinitionRecord, decision: Decision) -> list[Transition]:
+        births = []
+        for child in decision.children:
+            own = await self._pinned.child_of(record, child.schema_ref)
+            born = create_child(own.definition, own.reference, decision.instance, child, self._clock.now())
+            births.append(Transition(before=None, decision=born))
+        return births
+
+    async def _answered(
+        self, tenant_id: TenantId, principal: Principal, key: str | None, body: JsonObject
+    ) -> JsonObject | None:
+        if key is None:
+            return None
+        if not 0 < len(key) <= MAX_KEY_LENGTH:
+            raise InvalidInput(f"idempotency key: must have 1 to {MAX_KEY_LENGTH} characters")
+        stored = await self._storage.stored_answer(tenant_id, principal, key)
+        if stored is None:
+            return None
+        if stored.request_sha256 != request_hash(body):
+            raise KeyReused(f"the idempotency key {key!r} was used for another request; choose a new one")
+        return stored.answer
+
+    def _request_key(
+        self, principal: Principal, key: str | None, body: JsonObject, decision: Decision
+    ) -> RequestKey | None:
+        if key is None:
+            return None
+        return RequestKey(
+            principal=principal,
+            key=key,
+            request_sha256=request_hash(body),
+            answer=answer_of(decision.instance),
+            expires_at=self._clock.now() + KEY_LIFETIME,
+        )
+
+
+def request_hash(body: JsonObject) -> Sha256:
+    """Return the hash that tells two requests with one key apart."""
+    return Sha256(hashlib.sha256(canonical_json(body).encode()).hexdigest())
+
+
+def answer_of(instance: Instance) -> JsonObject:
+    """Return the short answer every call about an instance gives."""
+    return {
+        "instance_id": instance.instance_id,
+        "status": instance.shown_status,
+        "current_phase": instance.phase,
+        "waiting_reason": str(instance.waiting_reason) if instance.waiting_reason else None,
+        "error": instance.failure.message if instance.failure else None,
+    }
+
+
+def refused(refusal: Refusal, instance_id: InstanceId) -> Conflict | InvalidInput:
+    """Turn a refusal of `decide` into the error a caller sees."""
+    message = f"{instance_id}: {refusal.message}"
+    if refusal.code == "invalid_input":
+        return InvalidInput(message)
+    if refusal.code == "stale_fence":
+        return StaleFence(message)
+    return Conflict(message, code=refusal.code)
