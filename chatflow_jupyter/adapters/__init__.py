@@ -1,0 +1,1 @@
+"""Adapters: one backend per module; only `bootstrap` knows them."""

@@ -1,0 +1,82 @@
+"""Reading instances and trees."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from chatflow_jupyter.domain.errors import NotFound
+from chatflow_jupyter.domain.ids import InstanceId, Principal, TenantId
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.tree import TreeStatus, node_class, tree_status
+from chatflow_jupyter.ports.records import InstanceFilter, StoredAnswer
+
+from .tables import Tables
+
+
+class MemoryInstances:
+    """The reading half of `IInstances`."""
+
+    _tables: Tables
+
+    async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
+        """See the port."""
+        return self._tables.instance(tenant_id, instance_id)
+
+    async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
+        """See the port."""
+        found = [
+            node
+            for (tenant, _), node in self._tables.instances.items()
+            if tenant == tenant_id and _matches(node, wanted)
+        ]
+        if wanted.parent_id is None:
+            found.reverse()
+        else:
+            found.sort(key=_place_among_children)
+        return tuple(_after(found, wanted.before)[: wanted.limit])
+
+    async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
+        """See the port."""
+        stored = self._tables.keys.get((tenant_id, principal, key))
+        if stored is None or stored.expires_at <= self._tables.clock.now():
+            return None
+        return StoredAnswer(request_sha256=stored.request_sha256, answer=stored.answer)
+
+    async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
+        """See the port."""
+        nodes = self._tables.tree(tenant_id, root_id)
+        if not nodes:
+            raise NotFound(f"no instance {root_id}")
+        root = self._tables.instance(tenant_id, root_id)
+        counts = Counter(node_class(node) for node in nodes)
+        return tree_status(root_id, counts, started_at=root.started_at, ended_at=root.ended_at, now=now)
+
+    async def tree(
+        self, tenant_id: TenantId, root_id: InstanceId, *, after: InstanceId | None = None, limit: int = 1000
+    ) -> Sequence[Instance]:
+        """See the port."""
+        return tuple(_after(self._tables.tree(tenant_id, root_id), after)[:limit])
+
+
+def _matches(node: Instance, wanted: InstanceFilter) -> bool:
+    parent = node.parent
+    return (
+        (parent.instance_id if parent else None) == wanted.parent_id
+        and wanted.phase in (None, parent.phase if parent else None)
+        and wanted.feature_id in (None, node.feature_id)
+        and wanted.status in (None, node.shown_status)
+        and wanted.name in (None, node.definition.name)
+    )
+
+
+def _place_among_children(node: Instance) -> tuple[str, int]:
+    assert node.parent is not None
+    return node.parent.phase, node.parent.index
+
+
+def _after(nodes: list[Instance], last: InstanceId | None) -> list[Instance]:
+    """Return the nodes that come after `last`; none when it is not among them."""
+    if last is None:
+        return nodes
+    position = next((n for n, node in enumerate(nodes) if node.instance_id == last), len(nodes))
+    return nodes[position + 1 :]
