@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from .conditions import Condition, condition_to_json, parse_condition
-from .definition_rules import END, RESERVED_NAMES, problems_of
+from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
 from .json_schema import check_schema
-from .json_values import JsonObject, JsonValue, check_json
+from .json_values import JsonObject, check_json
+from .references import field_reference
 
 NAME = r"^[a-z][a-z0-9_]{0,63}$"
 SCHEMA_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
@@ -26,6 +27,9 @@ def _schema(value: object) -> object:
     check_json(value)
     if value is not None:
         check_schema(value)
+        kind = value.get("type", "object") if isinstance(value, Mapping) else "object"
+        if kind != "object":
+            raise ValueError(f"this schema describes an object: its `type` must be object, not {kind}")
     return value
 
 
@@ -37,6 +41,17 @@ def _relative_path(value: object) -> object:
     return value
 
 
+def _schema_reference(value: object) -> object:
+    if isinstance(value, str):
+        if is_local_schema(value):
+            _relative_path(value.removeprefix("./"))
+            return value
+        name, version = split_schema_id(value)
+        if not is_schema_name(name) or (version is not None and not re.match(VERSION, version)):
+            raise ValueError(f"{value[:80]!r} is neither ./file.yaml nor a name or name@1.0.0")
+    return value
+
+
 ConditionField = Annotated[
     Any,  # a Condition; pydantic would otherwise try to validate the members itself
     BeforeValidator(lambda raw: raw if raw is None or _is_condition(raw) else parse_condition(raw)),
@@ -45,6 +60,7 @@ ConditionField = Annotated[
 JsonSchema = Annotated[dict[str, Any], BeforeValidator(_schema)]
 JsonFields = Annotated[dict[str, Any], BeforeValidator(_json)]
 BundlePath = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_relative_path)]
+SchemaReference = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_schema_reference)]
 PhaseName = Annotated[str, Field(pattern=NAME)]
 
 
@@ -101,7 +117,7 @@ class TriggerStart(Model):
 class Children(Model):
     """The children a phase starts: one per item, at most `max_parallel` alive at a time."""
 
-    schema_ref: str = Field(alias="schema", min_length=1, max_length=255)
+    schema_ref: SchemaReference = Field(alias="schema")
     foreach: str | None = None
     items: tuple[Any, ...] | None = Field(default=None, strict=False)
     key: JsonFields | None = None
@@ -114,6 +130,8 @@ class Children(Model):
         if (self.foreach is None) == (self.items is None):
             raise ValueError("children need exactly one of `foreach` (a variable) and `items` (a list)")
         check_json(self.items, what="items")
+        if self.key is not None and field_reference(self.key) is None:
+            raise ValueError("key must be a reference such as {field: item.name}")
         return self
 
 
@@ -174,7 +192,7 @@ class Definition(Model):
     def _consistent(self) -> Self:
         problems = problems_of(self)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise Contradictions(problems)
         return self
 
     def phase(self, name: str) -> Phase:
@@ -191,13 +209,6 @@ class Definition(Model):
         names = [phase.name for phase in self.phases]
         position = 0 if name is None else names.index(name) + 1
         return next((other for other in names[position:] if other not in self.fallbacks), None)
-
-
-def field_reference(value: JsonValue) -> str | None:
-    """Return the dotted path when `value` is a reference `{field: path}`, else None."""
-    if isinstance(value, Mapping) and set(value) == {"field"} and isinstance(value["field"], str):
-        return value["field"]
-    return None
 
 
 def is_local_schema(reference: str) -> bool:

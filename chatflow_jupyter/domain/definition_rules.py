@@ -1,78 +1,158 @@
 """Rules that span several phases of a definition: names, order, references, reachability."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from .conditions import Condition, fields_of
+from .definition_faults import nearest
+from .errors import InvalidInput
+from .json_schema import check_value
+from .json_values import JsonValue
+from .references import field_reference
 
 if TYPE_CHECKING:
     from .definition import Definition, Phase
 
 RESERVED_NAMES = frozenset(
-    {"context", "trigger", "children", "item", "index", "end", "status", "phase", "instance_id", "spent_sec"}
+    {
+        *("context", "trigger", "children", "item", "index", "end"),
+        *("status", "phase", "instance_id", "spent_sec", "descendants"),
+    }
 )
+ALWAYS_THERE = frozenset({"context", "trigger", "children"})
 END = "end"
 
+Path: TypeAlias = tuple[int | str, ...]
 
-def problems_of(definition: "Definition") -> tuple[str, ...]:
-    """Return every contradiction of `definition`, each as one line that names the phase."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A contradiction and where in the definition it is."""
+
+    path: Path
+    message: str
+
+
+class Contradictions(ValueError):
+    """The parts of a definition do not fit together."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """Keep every problem."""
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def problems_of(definition: "Definition") -> tuple[Problem, ...]:
+    """Return every contradiction of `definition`."""
     names = [phase.name for phase in definition.phases]
     problems = [
-        f"the phase name {name!r} appears twice" for name in dict.fromkeys(names) if names.count(name) > 1
+        Problem(path=("phases", position, "name"), message=f"the name {name!r} appears twice")
+        for position, name in enumerate(names)
+        if name in names[:position]
     ]
     if problems:
         return tuple(problems)
+    problems += _default_problems(definition)
     for position, phase in enumerate(definition.phases):
-        problems += [f"phase {phase.name}: {problem}" for problem in _phase_problems(phase, position, names)]
-        problems += [
-            f"phase {phase.name}: {problem}" for problem in _reference_problems(phase, position, names)
-        ]
+        here: Path = ("phases", position)
+        for key, message in _phase_problems(phase, position, names):
+            problems.append(Problem(path=(*here, *key), message=message))
+        for key, message in _reference_problems(phase, position, names):
+            problems.append(Problem(path=(*here, *key), message=message))
     if not problems:
-        unreachable = [name for name in names if name not in _reachable(definition)]
-        problems += [f"phase {name}: no phase leads to it" for name in unreachable]
+        reached = _reachable(definition)
+        problems += [
+            Problem(path=("phases", position), message="no phase leads to it")
+            for position, name in enumerate(names)
+            if name not in reached
+        ]
     return tuple(problems)
 
 
-def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator[str]:
+def _default_problems(definition: "Definition") -> Iterator[Problem]:
+    properties = definition.parameters.get("properties")
+    for name, schema in (properties if isinstance(properties, Mapping) else {}).items():
+        if isinstance(schema, Mapping) and "default" in schema:
+            rest = {"$defs": definition.parameters.get("$defs", {}), "properties": {name: schema}}
+            try:
+                check_value({name: schema["default"]}, rest, what="default of parameters")
+            except InvalidInput as error:
+                path = ("parameters", "properties", name, "default")
+                yield Problem(path=path, message=error.message)
+
+
+def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator[tuple[Path, str]]:
     if phase.name in RESERVED_NAMES:
-        yield f"the name is reserved ({', '.join(sorted(RESERVED_NAMES))})"
+        yield ("name",), f"the name is reserved ({', '.join(sorted(RESERVED_NAMES))})"
     if phase.notebook is None and phase.children is None:
-        yield "needs a `notebook`, `children`, or both"
+        yield (), "needs a `notebook`, `children`, or both"
     if phase.notebook is not None and not phase.notebook.endswith(".ipynb"):
-        yield f"the notebook {phase.notebook!r} must end in .ipynb"
+        yield ("notebook",), f"the notebook {phase.notebook!r} must end in .ipynb"
     later = names[position + 1 :]
+    names_later = ", ".join(later) or "there is none"
     if phase.fallback is not None and phase.fallback not in later:
-        yield f"fallback {phase.fallback!r} must name a later phase ({', '.join(later) or 'there is none'})"
-    for route in phase.next:
+        hint = nearest(phase.fallback, later)
+        yield ("fallback",), f"{phase.fallback!r} must name a later phase ({names_later}){hint}"
+    for number, route in enumerate(phase.next):
         if route.to != END and route.to not in later:
-            names_later = ", ".join(later) or "there is none"
-            yield f"next: {route.to!r} must name a later phase or `end` ({names_later})"
-    for route in phase.next[:-1]:
+            hint = nearest(route.to, [*later, END])
+            problem = f"{route.to!r} must name a later phase or `end` ({names_later}){hint}"
+            yield ("next", number, "to"), problem
+    for number, route in enumerate(phase.next[:-1]):
         if route.when is None:
-            yield f"next: the routes after `to: {route.to}` are never reached, it has no `when`"
+            problem = f"the routes after `to: {route.to}` are never reached, it has no `when`"
+            yield ("next", number), problem
 
 
-def _reference_problems(phase: "Phase", position: int, names: list[str]) -> Iterator[str]:
-    """Conditions may read the context, triggers, children and phases that can have ended by then."""
-    before, through = set(names[:position]), set(names[: position + 1])
-    for label, condition, allowed in _conditions(phase, before, through):
+def _reference_problems(phase: "Phase", position: int, names: list[str]) -> Iterator[tuple[Path, str]]:
+    """Check that fields are of the context, a trigger, a child or a phase that can have ended by then."""
+    before = ALWAYS_THERE | set(names[:position])
+    through = before | {phase.name}
+    for path, condition, allowed in _conditions(phase, before, through):
         for field in fields_of(condition):
-            root = field.split(".")[0]
-            if root not in allowed | {"context", "trigger", "children"}:
-                known = ", ".join(sorted(allowed | {"context", "trigger", "children"}))
-                yield f"{label}: unknown field {field!r}; it must start with one of {known}"
+            yield from _unknown_root(path, field, allowed)
+    for field in _fields_in(phase.parameters):
+        yield from _unknown_root(("parameters",), field, before)
+    if phase.children is not None:
+        if phase.children.foreach is not None:
+            yield from _unknown_root(("children", "foreach"), phase.children.foreach, through)
+        for field in _fields_in(phase.children.context):
+            yield from _unknown_root(("children", "context"), field, through | {"item", "index"})
+        for field in _fields_in(phase.children.key):
+            yield from _unknown_root(("children", "key"), field, {"item", "index"})
+
+
+def _unknown_root(path: Path, field: str, allowed: Collection[str]) -> Iterator[tuple[Path, str]]:
+    root = field.split(".", maxsplit=1)[0]
+    if root not in allowed:
+        known = ", ".join(sorted(allowed))
+        hint = nearest(root, allowed)
+        yield path, f"unknown field {field[:80]!r}; it must start with one of {known}{hint}"
+
+
+def _fields_in(value: JsonValue) -> Iterator[str]:
+    reference = field_reference(value)
+    if reference is not None:
+        yield reference
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _fields_in(entry)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _fields_in(entry)
 
 
 def _conditions(
-    phase: "Phase", before: set[str], through: set[str]
-) -> Iterator[tuple[str, Condition, set[str]]]:
+    phase: "Phase", before: frozenset[str], through: frozenset[str]
+) -> Iterator[tuple[Path, Condition, frozenset[str]]]:
     if phase.when is not None:
-        yield "when", phase.when, before
+        yield ("when",), phase.when, before
     if phase.gate is not None and phase.gate.auto is not None:
-        yield "gate.auto", phase.gate.auto, before
-    for route in phase.next:
+        yield ("gate", "auto"), phase.gate.auto, before
+    for number, route in enumerate(phase.next):
         if route.when is not None:
-            yield "next", route.when, through
+            yield ("next", number, "when"), route.when, through
 
 
 def _reachable(definition: "Definition") -> set[str]:

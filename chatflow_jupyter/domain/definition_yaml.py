@@ -21,6 +21,7 @@ MAX_VALUES = 20_000
 Path: TypeAlias = tuple[int | str, ...]
 _Container: TypeAlias = "dict[str, JsonValue] | list[JsonValue]"
 
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _TRUE, _FALSE = re.compile(r"(?:true|True|TRUE)\Z"), re.compile(r"(?:false|False|FALSE)\Z")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
@@ -72,10 +73,10 @@ def _checked_text(text: str | bytes, file: str) -> str:
         raise _fault(file, line, "the text contains a lone surrogate") from None
     if len(encoded) > MAX_SOURCE_BYTES:
         raise _fault(file, 1, f"a definition may have at most {MAX_SOURCE_BYTES} bytes")
-    for number, line_text in enumerate(content.split("\n"), start=1):
-        for character in line_text:
-            if not (character.isprintable() or character in "\t\r\u00a0\u3000\u200b"):
-                raise _fault(file, number, f"the character U+{ord(character):04X} is not allowed")
+    control = _CONTROL.search(content)
+    if control is not None:
+        line = content.count("\n", 0, control.start()) + 1
+        raise _fault(file, line, f"the character U+{ord(control[0]):04X} is not allowed")
     return content
 
 
@@ -101,7 +102,7 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         """Add one event of the parser."""
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         for problem in self._hazards(event):
             raise _fault(self.file, line, problem)
         match event:
@@ -126,6 +127,8 @@ class _Builder:
             if self._values > MAX_VALUES:
                 yield f"more than {MAX_VALUES} YAML values"
             tag = getattr(event, "tag", None)
+            if isinstance(event, yaml.ScalarEvent) and (escaped := _CONTROL.search(event.value)):
+                yield f"the character U+{ord(escaped[0]):04X} is not allowed"
             if tag is not None:
                 yield f"YAML tags ({tag.replace('tag:yaml.org,2002:', '!!')}) are not allowed; remove it"
         if isinstance(event, yaml.CollectionStartEvent) and len(self._stack) >= MAX_DEPTH:
@@ -142,9 +145,8 @@ class _Builder:
         if inside is not None and isinstance(inside.container, dict) and inside.key is None:
             self._key(inside, event, line)
             return
-        plain = event.style in (None, "")
         try:
-            value = _plain_value(event.value) if plain else event.value
+            value = _plain_value(event.value) if event.style in (None, "") else event.value
         except ValueError as error:
             raise _fault(self.file, line, str(error)) from None
         self._put(value, line)

@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 
 from .conditions import Missing, look_up
-from .definition import field_reference
 from .json_values import JsonObject, JsonValue
+
+
+def field_reference(value: JsonValue) -> str | None:
+    """Return the dotted path when `value` is a reference `{field: path}`, else None."""
+    if isinstance(value, Mapping) and set(value) == {"field"} and isinstance(value["field"], str):
+        return value["field"]
+    return None
 
 
 def resolve(value: JsonValue, variables: JsonObject) -> JsonValue:
