@@ -5,14 +5,17 @@ mismatch or NaN is *unknown*; `not unknown` is unknown; only `exists` turns abse
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from .json_values import JsonObject, JsonValue
+from .errors import InvalidInput
+from .json_values import JsonObject, JsonValue, check_json
 
 MAX_CONDITION_DEPTH = 16
+_POSITION = re.compile(r"[0-9]{1,9}\Z")
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "contains", "exists")
 
 
@@ -82,7 +85,7 @@ def look_up(variables: JsonObject, field: str) -> JsonValue | Missing:
     for part in field.split("."):
         if isinstance(value, Mapping) and part in value:
             value = value[part]
-        elif isinstance(value, (list, tuple)) and part.isdecimal() and int(part) < len(value):
+        elif isinstance(value, (list, tuple)) and _POSITION.match(part) and int(part) < len(value):
             value = value[int(part)]
         else:
             return Missing.MISSING
@@ -163,8 +166,10 @@ def _parse_comparison(raw: Mapping[str, object], keys: set[str]) -> Comparison:
         raise ValueError("`exists` takes value true or false")
     if operator == "in" and not isinstance(value, (list, tuple)):
         raise ValueError("`in` takes a list as value")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a condition cannot compare with NaN or infinity")
+    try:
+        check_json(value, what="value")
+    except InvalidInput as error:
+        raise ValueError(f"a condition compares with JSON: {error.message}") from None
     return Comparison(field=field, operator=str(operator), value=value)  # type: ignore[arg-type]  # YAML gives JSON
 
 
