@@ -197,6 +197,7 @@ class OrdersTest(unittest.TestCase):
 
     def test_large_order_is_sent_for_nothing(self):
         self.assertEqual(order_total([(2400, 10)], 700), 24000)
+        self.assertEqual(order_total([(6667, 3)], 700), 20001)
         self.assertEqual(order_total([(2000, 10)], 700), 20490)
 
     def test_abroad(self):

@@ -76,8 +76,13 @@ class CoverageMap:
         return cls(suite=suite, files={path: FileCoverage.from_json(file) for path, file in files.items()})
 
 
-def read_coverage(data_file: Path, suite: Suite, paths: Iterable[str]) -> CoverageMap | None:
-    """Read coverage's data for `paths`; None when coverage is not installed here or cannot read the file."""
+def read_coverage(
+    data_file: Path, suite: Suite, paths: Iterable[str], failing: frozenset[str]
+) -> CoverageMap | None:
+    """Read coverage's data for `paths`; None when coverage is not installed here or cannot read the file.
+
+    The `failing` tests are left out of the tests of a line: they cannot tell a mutant from the original.
+    """
     try:
         from coverage import CoverageData, CoverageException
     except ImportError:
@@ -85,14 +90,17 @@ def read_coverage(data_file: Path, suite: Suite, paths: Iterable[str]) -> Covera
     try:
         data = CoverageData(basename=str(data_file))
         data.read()
-        files = {path: _file(data.lines(path) or [], data.contexts_by_lineno(path)) for path in paths}
+        files = {path: _file(data.lines(path) or [], data.contexts_by_lineno(path), failing) for path in paths}
     except CoverageException:
         return None
     return CoverageMap(suite=suite, files=files)
 
 
-def _file(executed: Iterable[int], contexts: Mapping[int, list[str]]) -> FileCoverage:
-    names = sorted({name for found in contexts.values() for name in found if name})[:_TESTS_PER_FILE]
+def _file(
+    executed: Iterable[int], contexts: Mapping[int, list[str]], failing: frozenset[str]
+) -> FileCoverage:
+    every = {name for found in contexts.values() for name in found if name}
+    names = sorted(every - failing)[:_TESTS_PER_FILE]
     index = {name: number for number, name in enumerate(names)}
     by_line = {
         line: tuple(sorted(index[name] for name in found if name in index))

@@ -56,7 +56,8 @@ def run_tests(changes: Changes, base: Tree, head: Tree, options: Options, scratc
     coverage = None
     if data is not None and data.exists():
         modules = [file.path for file in changes.modules if not file.is_test]
-        coverage = read_coverage(data, suite, modules)
+        failing = frozenset(name for name, result in after.results.items() if result.bad)
+        coverage = read_coverage(data, suite, modules, failing)
     return Testing(report=_report(changes, suite, before, after, flaky, measured), coverage=coverage)
 
 

@@ -1,0 +1,175 @@
+"""Who calls a changed signature, and whether the call still fits."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from review.modules import ModuleIndex, bindings
+from review.notebook_files import Notebook, read_notebook
+from review.signatures import SignatureChange
+from review.symbols import parse
+from review.trees import Tree
+from review.values import shortened
+
+_COMMON = frozenset("get set add pop update items keys values append close open read write run start stop".split())
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSite:
+    """A place that uses a changed name. `breaks` says why it fails at head, '' when it does not.
+
+    `certain` is false when only the method's name gives the caller away. `cell` counts from 1 in notebooks.
+    """
+
+    path: str
+    line: int
+    code: str
+    breaks: str
+    certain: bool
+    cell: int | None = None
+
+
+def callers_of(change: SignatureChange, path: str, tree: Tree, index: ModuleIndex) -> tuple[CallSite, ...]:
+    """Return every use of the changed name in the tree at head, notebooks included."""
+    word = change.name.rsplit(".", 1)[-1]
+    targets = frozenset(f"{name}.{change.name}" for name in index.names(path))
+    sites: list[CallSite] = []
+    for name, source in tree.texts(".py").items():
+        module = index.module(name) if word in source else None
+        if module is not None:
+            view = _View(index, module, index.package(name), index.names(name)[0] if index.names(name) else "")
+            sites += _sites(change, targets, view, name, source)
+    for name, raw in tree.texts(".ipynb").items():
+        book = read_notebook(raw) if word in raw else None
+        if book is not None and not book.problem:
+            sites += _in_notebook(change, targets, index, name, book)
+    return tuple(sites)
+
+
+@dataclass(frozen=True, kw_only=False)
+class _View:
+    """One source, and what its names mean."""
+
+    index: ModuleIndex
+    module: ast.Module
+    package: str
+    own_name: str
+
+    def meanings(self) -> dict[str, str]:
+        """Return the dotted meaning of imported and of own top-level names."""
+        own = {
+            node.name: f"{self.own_name}.{node.name}"
+            for node in self.module.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and self.own_name
+        }
+        return {**own, **bindings(self.module, self.package)}
+
+
+def _in_notebook(
+    change: SignatureChange, targets: frozenset[str], index: ModuleIndex, name: str, book: Notebook
+) -> Iterator[CallSite]:
+    """Read the code cells as one module, since imports of one serve the next."""
+    owners: list[tuple[int, int]] = []
+    lines: list[str] = []
+    for number, source in book.code_cells:
+        for offset, line in enumerate(source.split("\n"), start=1):
+            owners.append((number, offset))
+            lines.append(line)
+    text = "\n".join(lines)
+    module = parse(text, name)
+    if module is None:
+        return
+    for site in _sites(change, targets, _View(index, module, "", ""), name, text):
+        cell, line = owners[min(site.line, len(owners)) - 1]
+        yield CallSite(
+            path=site.path, line=line, code=site.code, breaks=site.breaks, certain=site.certain, cell=cell
+        )
+
+
+def _sites(
+    change: SignatureChange, targets: frozenset[str], view: _View, path: str, source: str
+) -> Iterator[CallSite]:
+    meanings = view.meanings()
+    word = change.name.rsplit(".", 1)[-1]
+    lines = source.split("\n")
+    for node in ast.walk(view.module):
+        if isinstance(node, ast.Call):
+            meaning, certain = _meaning(node.func, meanings, view), True
+            if meaning not in targets:
+                by_name = "." in change.name and isinstance(node.func, ast.Attribute) and node.func.attr == word
+                if not by_name or word in _COMMON or meaning in _known(view, meaning):
+                    continue
+                certain = False
+            code = ast.get_source_segment(source, node) or lines[node.lineno - 1].strip()
+            breaks = why_it_breaks(change, node)
+            yield CallSite(
+                path=path, line=node.lineno, code=shortened(code, 400), breaks=breaks, certain=certain and _sure(change)
+            )
+        elif isinstance(node, ast.ImportFrom) and change.after is None:
+            if any(meanings.get(alias.asname or alias.name) in targets for alias in node.names):
+                why = f"{word!r} cannot be imported any more"
+                code = shortened(ast.unparse(node), 400)
+                yield CallSite(path=path, line=node.lineno, code=code, breaks=why, certain=True)
+
+
+def _sure(change: SignatureChange) -> bool:
+    return change.before.certain and (change.after is None or change.after.certain)
+
+
+def _known(view: _View, meaning: str) -> frozenset[str]:
+    """A method called on an imported module is that module's own function, not the changed method."""
+    owner = meaning.rpartition(".")[0]
+    return frozenset([meaning]) if owner and owner.split(".")[0] in _tops(view) else frozenset()
+
+
+def _tops(view: _View) -> frozenset[str]:
+    return frozenset(target.split(".")[0] for target in bindings(view.module, view.package).values())
+
+
+def _meaning(function: ast.expr, meanings: dict[str, str], view: _View) -> str:
+    """Return the dotted name a call goes to, as far as imports tell; '' when they do not."""
+    parts: list[str] = []
+    node = function
+    while isinstance(node, ast.Attribute):
+        parts.insert(0, node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in meanings:
+        return ""
+    return view.index.origin(".".join([meanings[node.id], *parts]))
+
+
+def why_it_breaks(change: SignatureChange, call: ast.Call) -> str:
+    """Return why a call that fitted at base does not fit at head, or ''. Calls with ``*`` or ``**`` are not judged."""
+    if change.after is None:
+        return f"{change.name!r} is gone"
+    stars = any(isinstance(item, ast.Starred) for item in call.args)
+    if stars or any(keyword.arg is None for keyword in call.keywords):
+        return ""
+    positional = [object()] * len(call.args)
+    named = {keyword.arg: object() for keyword in call.keywords if keyword.arg}
+    try:
+        before = change.before.call.bind(*positional, **named)
+    except TypeError:
+        return ""  # it never fitted: not this change's doing
+    try:
+        after = change.after.call.bind(*positional, **named)
+    except TypeError as error:
+        return str(error)
+    return _other_meaning(before, after, positional)
+
+
+def _other_meaning(before: inspect.BoundArguments, after: inspect.BoundArguments, positional: list[object]) -> str:
+    """Return which argument lands in another parameter than before, or ''; renamed ones keep their place."""
+
+    def places(bound: inspect.BoundArguments) -> dict[int, str]:
+        return {id(value): name for name, value in bound.arguments.items()}
+
+    old, new = places(before), places(after)
+    for number, argument in enumerate(positional, start=1):
+        was, now = old.get(id(argument)), new.get(id(argument))
+        if was and now and was != now and (was in after.signature.parameters or now in before.signature.parameters):
+            return f"argument {number} was {was!r} and is {now!r} now"
+    return ""
