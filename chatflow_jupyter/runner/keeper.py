@@ -27,7 +27,7 @@ KILL_SECONDS = 10.0
 
 
 def prctl(option: int, value: int) -> bool:
-    """Call Linux's prctl(2); returns whether the kernel of this machine knows and accepts it."""
+    """Ask Linux for a property of this process (prctl(2)); returns whether it was granted."""
     try:
         return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
     except (OSError, AttributeError):

@@ -12,7 +12,7 @@ ALLOWED_NAMES = frozenset(
     JUPYTER_PLATFORM_DIRS JUPYTER_PREFER_ENV_PATH JUPYTER_NO_CONFIG
     LD_LIBRARY_PATH CUDA_VISIBLE_DEVICES OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS
     XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Variables a kernel inherits. JUPYTER_TOKEN and everything JUPYTERHUB_* are secrets and not among them."""
 

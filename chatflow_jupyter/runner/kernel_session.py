@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_SEC = 60.0
 INTERRUPT_GRACE_SEC = 3.0
 SHUTDOWN_GRACE_SEC = 3.0
+_CLOSED_GRACE_SEC = 0.3
 _IDLE_PATIENCE_SEC = 4.0
 _SMALLEST_MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -62,6 +63,7 @@ class KernelSession:
         self._client = client
         self._collector = collector
         self._stop = stop
+        self._disconnected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
         collector.km, collector.kc = manager, client
         kernel.exited.add_done_callback(lambda _: stop.request("kernel_died", "the kernel died"))
@@ -109,7 +111,7 @@ class KernelSession:
         waiting = [reply for reply in self._replies.values() if not reply.done()]
         if not waiting:
             return True
-        ended = {waiting[-1], self.kernel.exited}
+        ended: set[asyncio.Future[Any]] = {waiting[-1], self.kernel.exited}
         await asyncio.wait(ended, timeout=INTERRUPT_GRACE_SEC, return_when=asyncio.FIRST_COMPLETED)
         await self._quiet(0.1, at_most=0.5)
         return waiting[-1].done()
@@ -120,9 +122,14 @@ class KernelSession:
 
     async def shut_down(self) -> None:
         """Ask the kernel to end, so that its exit hooks run; kill what is left after the grace."""
-        if not self.kernel.exited.done():
-            self._client.shutdown()
-            await asyncio.wait({self.kernel.exited}, timeout=SHUTDOWN_GRACE_SEC)
+        if self.kernel.exited.done():
+            return
+        self._client.shutdown()
+        ends: set[asyncio.Future[Any]] = {self.kernel.exited, self._disconnected}
+        await asyncio.wait(ends, timeout=SHUTDOWN_GRACE_SEC, return_when=asyncio.FIRST_COMPLETED)
+        # ipykernel closes its sockets after all exit hooks; now and then it then hangs for ten seconds,
+        # its control thread waiting for the broadcast thread that has gone.
+        await asyncio.wait({self.kernel.exited}, timeout=_CLOSED_GRACE_SEC)
 
     async def listen_to_broadcasts(self) -> None:
         """Hand every broadcast message to the collector, until cancelled."""
@@ -149,6 +156,7 @@ class KernelSession:
     async def watch_connection(self, monitor: zmq.asyncio.Socket) -> None:
         """Stop with `output_limit` when zmq cuts the connection: one message was larger than allowed."""
         await monitor.recv_multipart()
+        self._disconnected.set_result(None)
         await asyncio.wait({self.kernel.exited}, timeout=0.5)
         self._stop.request("output_limit", "one single output larger than a whole notebook may hold")
 
@@ -158,9 +166,8 @@ class KernelSession:
         return reply
 
     async def _wait(self, reply: asyncio.Future[dict[str, Any]], timeout_sec: float | None) -> bool:
-        await asyncio.wait(
-            {reply, self._stop.requested}, timeout=timeout_sec, return_when=asyncio.FIRST_COMPLETED
-        )
+        either: set[asyncio.Future[Any]] = {reply, self._stop.requested}
+        await asyncio.wait(either, timeout=timeout_sec, return_when=asyncio.FIRST_COMPLETED)
         if self._stop.requested.done() and not reply.done():
             raise Stopped
         return reply.done()
@@ -168,16 +175,14 @@ class KernelSession:
     async def _all_output(self, msg_id: str) -> None:
         """Wait for the kernel to say that all output of a request was sent, as long as something comes."""
         idle = self._collector.idle(msg_id)
-        waiting = {idle, self._stop.requested}
+        waiting: set[asyncio.Future[Any]] = {idle, self._stop.requested}
         before = -1
         while not any(future.done() for future in waiting):
             if self._collector.received == before:
                 log.warning("the kernel did not say that a cell's output is complete")
                 return
             before = self._collector.received
-            await asyncio.wait(
-                waiting, timeout=_IDLE_PATIENCE_SEC, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(waiting, timeout=_IDLE_PATIENCE_SEC, return_when=asyncio.FIRST_COMPLETED)
 
     async def _quiet(self, pause_sec: float, *, at_most: float) -> None:
         """Wait until no message has come for `pause_sec`, but not longer than `at_most` seconds."""
@@ -233,7 +238,7 @@ async def kernel_session(
 
 
 @contextlib.contextmanager
-def _runtime_directory() -> "contextlib.Generator[Path]":
+def _runtime_directory() -> Iterator[Path]:
     try:
         with runtime_directory() as path:
             yield path

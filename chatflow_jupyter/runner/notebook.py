@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from nbformat import NotebookNode
 
-from chatflow_jupyter.runner.execution import Ending, Execution, Limits, Surroundings
 from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch
 from chatflow_jupyter.runner.kernel_environment import kernel_environment
+from chatflow_jupyter.runner.notebook_execution import Ending, Limits, NotebookExecution, Surroundings
 from chatflow_jupyter.runner.notebook_file import read_notebook, write_notebook
 from chatflow_jupyter.runner.notebook_job import (
     FailureCode,
@@ -59,11 +59,11 @@ async def run_notebook(
     kernel may inherit beyond the usual ones.
     """
     began = time.monotonic()
-    execution: Execution | None = None
+    execution: NotebookExecution | None = None
     ending: Ending
     try:
         notebook, surroundings = await asyncio.to_thread(_prepare, job, tuple(inherited_names), launch)
-        execution = Execution(
+        execution = NotebookExecution(
             notebook,
             surroundings=surroundings,
             limits=Limits(
@@ -105,7 +105,7 @@ def _prepare(
     )
 
 
-def _unsaved(job: NotebookJob, execution: Execution | None, error: OSError) -> Ending:
+def _unsaved(job: NotebookJob, execution: NotebookExecution | None, error: OSError) -> Ending:
     log.error("the executed notebook cannot be saved: %s", error)
     message = f"the executed notebook {job.output.name} cannot be saved: {error.strerror or error}"
     return Ending(

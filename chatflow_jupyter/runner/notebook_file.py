@@ -59,7 +59,7 @@ def is_executed(cell: NotebookNode) -> bool:
 
 
 def cell_name(cell: NotebookNode, before: NotebookNode | None = None) -> str:
-    """Return what to call a code cell: its first comment, else the heading just before, else its first line."""
+    """Return a code cell's name: its first comment, else the heading just before, else its first line."""
     lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
     if "injected-parameters" in cell.metadata.get("tags", []):
         name = "parameters"
@@ -124,7 +124,7 @@ def _check(path: Path, notebook: NotebookNode) -> None:
     if not isinstance(notebook.setdefault("metadata", NotebookNode()), dict):
         raise _bad(path, "has metadata that is no object")
     for number, cell in enumerate(notebook.cells, 1):
-        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+        if not isinstance(cell, NotebookNode) or cell.get("cell_type") not in ("code", "markdown", "raw"):
             raise _bad(path, f"has no valid cell type in cell {number}")
         if isinstance(cell.get("source"), list) and all(isinstance(line, str) for line in cell.source):
             cell["source"] = "".join(cell.source)

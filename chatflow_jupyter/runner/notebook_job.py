@@ -52,16 +52,16 @@ class NotebookListener(Protocol):
     """
 
     def cell_started(self, index: int, total: int, name: str) -> None:
-        """A code cell was sent to the kernel."""
+        """Hear that a code cell was sent to the kernel."""
 
     def cell_ended(self, index: int, total: int, ok: bool, duration_sec: float) -> None:
-        """A code cell ended, well or not."""
+        """Hear that a code cell ended, well or not."""
 
     def output(self, key: str, value: JsonValue) -> None:
-        """The notebook reported an outcome (`ctx.output`)."""
+        """Hear of an outcome the notebook reported (`ctx.output`)."""
 
     def risk(self, value: int, reason: str) -> None:
-        """The notebook reported a risk from 0 to 100 (`ctx.risk`)."""
+        """Hear of a risk the notebook reported, from 0 to 100 (`ctx.risk`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,6 +93,5 @@ class NotebookRecord:
         ename = _ENAMES.get(failure.code)
         if ename is None or failure.ename is not None or cell.cell_type != "code":
             return
-        cell.outputs.append(
-            new_output("error", ename=ename, evalue=failure.message, traceback=[f"{ename}: {failure.message}"])
-        )
+        line = f"{ename}: {failure.message}"
+        cell.outputs.append(new_output("error", ename=ename, evalue=failure.message, traceback=[line]))

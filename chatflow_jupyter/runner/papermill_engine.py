@@ -16,12 +16,12 @@ from papermill.iorw import write_ipynb
 from chatflow_jupyter.domain.json_values import JsonValue
 
 if TYPE_CHECKING:
-    from chatflow_jupyter.runner.execution import Ending
+    from chatflow_jupyter.runner.notebook_execution import Ending
 
 log = logging.getLogger(__name__)
 
 
-class ChatFlowEngine(Engine):  # type: ignore[misc]  # papermill is untyped
+class ChatFlowEngine(Engine):
     """papermill's engine named `chatflow`.
 
     A kernel that dies, hangs or floods its output ends in a PapermillExecutionError and an output notebook
@@ -83,7 +83,7 @@ class _ProgressBar:
 async def _execute(
     manager: NotebookExecutionManager, kernel_name: str, cell_timeout_sec: int | None
 ) -> "Ending":
-    from chatflow_jupyter.runner.execution import Execution, Limits, Surroundings
+    from chatflow_jupyter.runner.notebook_execution import Limits, NotebookExecution, Surroundings
     from chatflow_jupyter.runner.notebook_file import prepare
     from chatflow_jupyter.runner.notebook_job import NotebookJob
 
@@ -91,7 +91,7 @@ async def _execute(
         if manager.output_path:
             write_ipynb(snapshot, manager.output_path)
 
-    execution = Execution(
+    execution = NotebookExecution(
         prepare(manager.nb),
         surroundings=Surroundings(
             kernel_name=kernel_name, environment=dict(os.environ), cwd=await asyncio.to_thread(Path.cwd)

@@ -69,7 +69,9 @@ def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
     """Raise `NotebookFailed` (`bad_notebook`) unless every name is an identifier and every value JSON."""
     for name, value in parameters.items():
         if not PARAMETER_NAME.fullmatch(name):
-            raise _bad(f"parameter {name[:80]!r}: a name is a letter or _ and at most 63 letters, digits or _")
+            raise _bad(
+                f"parameter {name[:80]!r}: names are a letter or _, then at most 63 letters, digits or _"
+            )
         try:
             check_json(value, what=f"parameter {name}")
         except InvalidInput as error:

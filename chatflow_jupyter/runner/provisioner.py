@@ -12,7 +12,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import KernelProvisionerBase
+from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch, RunningKernel
 from chatflow_jupyter.runner.runtime_directory import serves_sockets
@@ -68,6 +68,7 @@ class KeptKernelProvisioner(KernelProvisionerBase):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Write the connection file and form the command; the caller gives the whole environment."""
         manager = self.parent
+        assert isinstance(manager, AsyncKernelManager)
         extra_arguments = kwargs.pop("extra_arguments", [])
         if manager.transport == "tcp" and manager.transport_encryption == "required":
             manager.curve_publickey, manager.curve_secretkey = zmq.curve_keypair()
@@ -79,7 +80,7 @@ class KeptKernelProvisioner(KernelProvisionerBase):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the kernel; raises `LaunchFailed` when its command cannot be executed."""
         self.kernel = await self.launch(
-            [os.path.expanduser(part) for part in cmd],  # noqa: PTH111 - arguments, not all are paths
+            [os.path.expanduser(part) for part in cmd],  # noqa: PTH111, ASYNC240 - text, no file is touched
             environment=kwargs["env"],
             cwd=Path(kwargs["cwd"]),
             runtime_dir=self.runtime_dir,
@@ -114,7 +115,7 @@ def kernel_manager(
     elif manager._kernel_supports_curve_encryption():  # noqa: SLF001 - the only reader of that metadata
         manager.transport_encryption = "required"
     else:
-        log.warning("kernel %s: no Unix sockets in %s and no encryption in this kernel", kernel_name, runtime_dir)
+        log.warning("kernel %s: neither Unix sockets (%s) nor encryption", kernel_name, runtime_dir)
     provisioner = KeptKernelProvisioner(kernel_id="chatflow", kernel_spec=spec, parent=manager)
     provisioner.runtime_dir = runtime_dir
     provisioner.launch = launch

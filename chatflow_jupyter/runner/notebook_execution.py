@@ -9,8 +9,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from chatflow_jupyter.runner.failures import Place, exit_failure, reply_failure, stop_failure
-from chatflow_jupyter.runner.kernel_session import KernelSession, Stop, Stopped, kernel_session
 from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch
+from chatflow_jupyter.runner.kernel_session import KernelSession, Stop, Stopped, kernel_session
 from chatflow_jupyter.runner.notebook_file import cell_name, is_executed
 from chatflow_jupyter.runner.notebook_job import NotebookFailed, NotebookFailure, NotebookListener
 from chatflow_jupyter.runner.notebook_record import NotebookRecord
@@ -48,7 +48,7 @@ class Ending:
     peak_rss_bytes: int | None
 
 
-class Execution:
+class NotebookExecution:
     """Runs a notebook's code cells in order, changing the notebook in place."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Execution:
             cell_bytes=limits.cell_output_bytes,
             notebook_bytes=limits.notebook_output_bytes,
             on_limit=lambda problem: self._stop.request("output_limit", problem),
-            on_change=lambda: self._saves.changed(),
+            on_change=self._note_change,
         )
         self._saves = PartialSaves(self._collector.snapshot, write)
         self._code_cells = [position for position, cell in enumerate(notebook.cells) if is_executed(cell)]
@@ -106,6 +106,9 @@ class Execution:
         self._record.ended(failure, position)
         await self._saves.save()
         return Ending(failure=failure, executed=self.executed, peak_rss_bytes=self._peak_rss_bytes)
+
+    def _note_change(self) -> None:
+        self._saves.changed()
 
     def _start_timer(self, limit_sec: float | None) -> asyncio.TimerHandle:
         seconds = 10.0**9 if limit_sec is None else limit_sec
