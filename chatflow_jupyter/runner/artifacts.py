@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from chatflow_jupyter.runner.phase_context import PRIVATE_FOLDER
-
 log = logging.getLogger(__name__)
+
+PRIVATE_FOLDER = ".chatflow"
+"""Folder in the work directory that belongs to us: description, list of artifacts, stored variables."""
 
 KINDS = frozenset({"prompt", "response", "code", "notebook", "report", "log", "data"})
 

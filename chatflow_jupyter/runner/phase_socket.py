@@ -11,12 +11,12 @@ import logging
 import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue, decode_object, encoded_size_bytes
+from chatflow_jupyter.runner.artifacts import PRIVATE_FOLDER
 from chatflow_jupyter.runner.runtime_directory import runtime_directory
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,12 @@ MAX_ONCE_BYTES = 64 * 1024
 """The largest result `ctx.once` may store, in bytes of JSON."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnceValue:
+class OnceValue(Protocol):
     """A stored result of `ctx.once`; the value itself may be null."""
 
-    value: JsonValue
+    @property
+    def value(self) -> JsonValue:
+        """The JSON that was stored."""
 
 
 class PhaseRequests(Protocol):
@@ -53,12 +54,13 @@ class PhaseRequests(Protocol):
 
 
 @asynccontextmanager
-async def serve_phase_requests(requests: PhaseRequests, *, work_dir: Path) -> AsyncIterator[Path]:
+async def phase_socket(requests: PhaseRequests) -> AsyncIterator[Path]:
     """Yield the path of a socket (for `CHATFLOW_PHASE_SOCKET`) that answers one attempt's notebook.
 
-    Only the owner of this process can connect. Files the notebook hands over must lie in `work_dir`.
+    Only the owner of this process can connect. Files the notebook hands over must lie in its private
+    folder and be no links.
     """
-    service = _Service(requests, work_dir)
+    service = _Service(requests)
     with runtime_directory() as directory:
         path = directory / "phase.sock"
         server = await asyncio.start_unix_server(service.answer, path=path, limit=MAX_LINE_BYTES)
@@ -67,9 +69,8 @@ async def serve_phase_requests(requests: PhaseRequests, *, work_dir: Path) -> As
 
 
 class _Service:
-    def __init__(self, requests: PhaseRequests, work_dir: Path) -> None:
+    def __init__(self, requests: PhaseRequests) -> None:
         self._requests = requests
-        self._work_dir = work_dir
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the one request of a connection."""
@@ -110,7 +111,7 @@ class _Service:
                 path = await self._requests.once_get_file(name)
                 return None if path is None else str(path)
             case "once_put_file":
-                handed = await asyncio.to_thread(self._handed_over, Path(str(request.get("path"))))
+                handed = await asyncio.to_thread(_handed_over, Path(str(request.get("path"))))
                 await self._requests.once_put_file(name, handed)
                 return None
             case "input":
@@ -119,8 +120,8 @@ class _Service:
             case _:
                 raise InvalidInput(f"phase request {op!r} is not known")
 
-    def _handed_over(self, path: Path) -> Path:
-        inside = path.resolve().is_relative_to(self._work_dir.resolve())
-        if not inside or not path.exists() or not stat.S_ISREG(path.lstat().st_mode):
-            raise InvalidInput(f"{path.name}: not a file in the attempt's work directory")
-        return path
+
+def _handed_over(path: Path) -> Path:
+    if path.parent.name != PRIVATE_FOLDER or not path.exists() or not stat.S_ISREG(path.lstat().st_mode):
+        raise InvalidInput(f"{path.name}: not a file in the attempt's private folder")
+    return path

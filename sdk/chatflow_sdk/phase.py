@@ -79,6 +79,12 @@ class PhaseContext:
         return self._work_dir
 
     @property
+    def bundle(self) -> Path:
+        """The folder with the definition's files, read-only by convention; the work directory if none."""
+        path = self._text("bundle")
+        return Path(path) if path else self._work_dir
+
+    @property
     def parameters(self) -> Mapping[str, JsonValue]:
         """The parameters the notebook was given, read-only; empty when interactive."""
         return self._mapping("parameters")
