@@ -148,7 +148,7 @@ def why_it_breaks(change: SignatureChange, call: ast.Call) -> str:
     stars = any(isinstance(item, ast.Starred) for item in call.args)
     if stars or any(keyword.arg is None for keyword in call.keywords):
         return ""
-    positional = [object()] * len(call.args)
+    positional = [object() for _ in call.args]
     named = {keyword.arg: object() for keyword in call.keywords if keyword.arg}
     try:
         before = change.before.call.bind(*positional, **named)
