@@ -1,7 +1,7 @@
 """Moving forward: from where an instance stands to the next thing it must wait for."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from .conditions import Truth, evaluate
 from .decision import QueueAttempt, TimerKind
@@ -46,11 +46,10 @@ def fail_phase(draft: Draft, failure: Failure) -> None:
         fallback=phase.fallback,
     )
     draft.change(attempt=None)
+    draft.end_phase(PhaseState.FAILED, failure.message)
     if phase.fallback is None:
-        draft.change_record(reason=failure.message)
         draft.fail(failure)
         return
-    draft.end_phase(PhaseState.FAILED, failure.message)
     draft.change(fan_out=None)
     advance(draft)
 
@@ -119,11 +118,14 @@ def _enter(draft: Draft, name: str | None) -> None:
 
 
 def _successor(definition: Definition, instance: Instance) -> str | None:
+    """Return where the ended phase leads; the routes of a phase that did not run are not its own to take."""
     assert instance.phase is not None
     phase = definition.phase(instance.phase)
-    failed = instance.phases[phase.name].state is PhaseState.FAILED
-    if failed and phase.fallback is not None:
+    state = instance.phases[phase.name].state
+    if state is PhaseState.FAILED and phase.fallback is not None:
         return phase.fallback
+    if state is PhaseState.SKIPPED:
+        return definition.following(phase.name)
     for route in phase.next:
         if route.when is None or evaluate(route.when, instance.view).truth is Truth.TRUE:
             return None if route.to == END else route.to
@@ -179,6 +181,14 @@ def arm_gate_expiry(draft: Draft) -> None:
     gate = draft.phase.gate
     if gate is not None and gate.expires_sec is not None:
         draft.set_timer(TimerKind.GATE_EXPIRY, draft.now + timedelta(seconds=gate.expires_sec))
+
+
+def gate_has_expired(draft: Draft, waiting_since: datetime) -> bool:
+    """Whether the gate before the current phase was open for its whole time (a second of rounding aside)."""
+    gate = draft.phase.gate
+    if gate is None or gate.expires_sec is None:
+        return False
+    return draft.now >= waiting_since + timedelta(seconds=gate.expires_sec - 1)
 
 
 def _queue(draft: Draft, notebook: str) -> bool:

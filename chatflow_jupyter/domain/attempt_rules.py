@@ -12,7 +12,7 @@ from .events import EventType
 from .ids import AttemptId
 from .instance import Failure
 from .json_schema import check_value
-from .json_values import JsonObject, encoded_size_bytes
+from .json_values import JsonObject, check_json, encoded_size_bytes
 from .requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
 
 MAX_OUTCOME_BYTES = 256 * 1024
@@ -121,6 +121,10 @@ def _end(
 
 
 def _outcome_fault(outputs: JsonObject, schema: Mapping[str, object] | None) -> str | None:
+    try:
+        check_json(outputs, what="outputs")
+    except InvalidInput as error:
+        return error.message
     size_bytes = encoded_size_bytes(outputs)
     if size_bytes > MAX_OUTCOME_BYTES:
         return (

@@ -3,7 +3,8 @@
 from .advance import advance, fail_phase, succeed_phase
 from .decision import ContinuationKind, Refusal
 from .draft import Draft
-from .fan_out import count_results, forget_failures, start_more
+from .fan_out import count_results, reopen_failures, start_more
+from .ids import ENGINE_PRINCIPAL, Principal
 from .instance import Failure, Status, WaitingReason
 from .requests import ChildrenEnded
 
@@ -30,19 +31,27 @@ def fan_out_due(draft: Draft) -> Refusal | None:
     return None
 
 
-def resume_through_children(draft: Draft) -> Refusal | None:
+def resume_through_children(draft: Draft, principal: Principal) -> Refusal | None:
     """Resume a parent that failed through its children: they are resumed first."""
     fan_out = draft.instance.fan_out
     assert fan_out is not None
-    forgotten = forget_failures(draft)
+    reopened = reopen_failures(draft)
     if draft.instance.fan_out is not None and draft.instance.fan_out.failed:
         message = f"{draft.instance.fan_out.failed} children were terminated and cannot be resumed"
-        return Refusal(code="child_terminated", message=message)
+        return cannot_resume(draft, principal, "child_terminated", message)
     detail = f"{fan_out.total} children of phase {draft.phase.name}"
     draft.wait(WaitingReason.CHILDREN, detail)
-    if forgotten:
+    if reopened:
         draft.continue_self(ContinuationKind.RETRY_CHILDREN)
     _look_again(draft)
+    return None
+
+
+def cannot_resume(draft: Draft, principal: Principal, code: str, message: str) -> Refusal | None:
+    """Refuse a person; but when the engine resumes a child, fail it again: its parent waits for an end."""
+    if principal != ENGINE_PRINCIPAL:
+        return Refusal(code=code, message=message)
+    draft.fail(Failure(code=code, message=message, phase=draft.instance.phase))
     return None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RESERVED_NAMES = frozenset(
     {
         *("context", "trigger", "children", "item", "index", "end"),
-        *("status", "phase", "instance_id", "spent_sec", "descendants"),
+        *("status", "phase", "instance_id", "spent_sec", "descendants", "seq"),
     }
 )
 ALWAYS_THERE = frozenset({"context", "trigger", "children"})

@@ -9,13 +9,15 @@ from .definition import BATCH_SIZE, Children
 from .draft import Draft
 from .events import EventType
 from .ids import child_id
-from .instance import Failure, FanOut, ParentLink, Status
+from .instance import Failure, FanOut, Instance, ParentLink, Status
 from .json_values import JsonObject, JsonValue
 from .references import resolve
 from .requests import ChildResult
 
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 255
+REOPENED = str(Status.RUNNING)
+_UNSUCCESSFUL = frozenset({str(Status.FAILED), str(Status.TERMINATED)})
 
 
 def begin_fan_out(draft: Draft) -> Failure | None:
@@ -65,34 +67,23 @@ def start_more(draft: Draft) -> None:
 
 
 def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
-    """Enter the results not yet known and return how many; a repaired failure replaces the old result."""
+    """Enter the ends not yet known and return how many; a child's later end replaces its earlier one."""
     known = dict(_children(draft.instance.variables))
     fan_out, spent_sec = draft.instance.fan_out, draft.instance.spent_sec
     descendants, counted = draft.instance.descendants, 0
     assert fan_out is not None
     for result in results:
-        earlier = known.get(result.key)
-        before = earlier if isinstance(earlier, Mapping) else None
-        if before is not None and before["status"] != Status.FAILED:
+        entry = known.get(result.key)
+        before = entry if isinstance(entry, Mapping) else {}
+        if result.seq <= _number(before, "seq"):
             continue
-        if before is not None and before["status"] == result.status:
-            continue
-        failed = result.status is not Status.COMPLETED
-        if before is None:
-            fan_out = replace(fan_out, ended=fan_out.ended + 1, failed=fan_out.failed + failed)
-            descendants += result.descendants
-        else:
-            fan_out = replace(fan_out, failed=fan_out.failed - 1 + failed)
-        spent_before = before["spent_sec"] if before else 0.0
-        assert isinstance(spent_before, (int, float))
-        spent_sec += result.spent_sec - spent_before
-        known[result.key] = {
-            "status": str(result.status),
-            "instance_id": result.instance_id,
-            "phase": result.phase,
-            "spent_sec": result.spent_sec,
-            **result.outcome,
-        }
+        standing = before.get("status", REOPENED)
+        failed = (result.status is not Status.COMPLETED) - (standing in _UNSUCCESSFUL)
+        ended = int(standing == REOPENED)
+        fan_out = replace(fan_out, ended=fan_out.ended + ended, failed=fan_out.failed + failed)
+        spent_sec += result.spent_sec - _number(before, "spent_sec")
+        descendants += result.descendants - int(_number(before, "descendants"))
+        known[result.key] = _entry(result)
         counted += 1
         _announce(draft, result)
     draft.change(fan_out=fan_out, spent_sec=spent_sec, descendants=descendants)
@@ -100,18 +91,47 @@ def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
     return counted
 
 
-def forget_failures(draft: Draft) -> int:
-    """Take failed children out of the count so that they can run again; returns how many."""
+def reopen_failures(draft: Draft) -> int:
+    """Count failed children as alive again, because they are about to be resumed; returns how many."""
     fan_out = draft.instance.fan_out
     assert fan_out is not None
     known, phase = _children(draft.instance.variables), draft.phase.name
-    kept = {key: value for key, value in known.items() if not _is_failed(value, phase)}
-    forgotten = len(known) - len(kept)
+    reopened = {
+        key: {**value, "status": REOPENED}
+        for key, value in known.items()
+        if isinstance(value, Mapping) and value["status"] == Status.FAILED and value["phase"] == phase
+    }
+    count = len(reopened)
     draft.change(
-        variables={**draft.instance.variables, "children": kept},
-        fan_out=replace(fan_out, ended=fan_out.ended - forgotten, failed=fan_out.failed - forgotten),
+        variables={**draft.instance.variables, "children": {**known, **reopened}},
+        fan_out=replace(fan_out, ended=fan_out.ended - count, failed=fan_out.failed - count),
     )
-    return forgotten
+    return count
+
+
+def is_reopened(parent: Instance, key: str) -> bool:
+    """Whether `parent` waits for its failed child `key` to be resumed."""
+    entry = _children(parent.variables).get(key)
+    return isinstance(entry, Mapping) and entry["status"] == REOPENED
+
+
+def _entry(result: ChildResult) -> JsonObject:
+    """Return what conditions and later phases may read of an ended child."""
+    return {
+        **result.outcome,  # by phase; no phase can have one of the names below
+        "status": str(result.status),
+        "instance_id": result.instance_id,
+        "phase": result.phase,
+        "spent_sec": result.spent_sec,
+        "descendants": result.descendants,
+        "seq": result.seq,
+    }
+
+
+def _number(entry: JsonObject, name: str) -> float:
+    value = entry.get(name, 0)
+    assert isinstance(value, (int, float))
+    return value
 
 
 def _announce(draft: Draft, result: ChildResult) -> None:
@@ -180,7 +200,3 @@ def _key(spec: Children, phase: str, item: JsonValue, index: int) -> str:
 def _children(variables: JsonObject) -> JsonObject:
     known = variables.get("children")
     return known if isinstance(known, Mapping) else {}
-
-
-def _is_failed(value: JsonValue, phase: str) -> bool:
-    return isinstance(value, Mapping) and value["status"] == Status.FAILED and value["phase"] == phase

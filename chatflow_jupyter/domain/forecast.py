@@ -40,6 +40,8 @@ def forecast(definition: Definition, decision: Decision) -> Forecast:
         step = _step(phase, instance, current=name == instance.phase)
         steps.append(step)
         following, sure = _successor(definition, phase, instance)
+        if step.expected == "is skipped":
+            following, sure = definition.following(name), True
         determined = determined and sure and not step.depends_on
         name = following
     return Forecast(

@@ -93,7 +93,7 @@ class GateExpiryDue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChildResult:
-    """How one child ended; `outcome` is its variables by phase."""
+    """How one child ended; `outcome` is its variables by phase, `seq` the child's at its end."""
 
     instance_id: InstanceId
     phase: str
@@ -102,6 +102,7 @@ class ChildResult:
     outcome: JsonObject
     spent_sec: float
     descendants: int
+    seq: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from .advance import advance, arm_gate_expiry, budget_exhausted
+from .advance import advance, arm_gate_expiry, budget_exhausted, gate_has_expired
 from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
-from .children_rules import children_ended, fan_out_due, resume_through_children
+from .children_rules import cannot_resume, children_ended, fan_out_due, resume_through_children
 from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind, Vote
 from .definition import Definition
 from .draft import Draft
@@ -99,7 +99,7 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
             draft.emit(EventType.INSTANCE_STARTED)
             advance(draft)
         case Status.FAILED, _:
-            return _resume_failed(draft)
+            return _resume_failed(draft, request)
         case Status.WAITING, WaitingReason.TRIGGER:
             draft.change_record(triggered=True)
             advance(draft)
@@ -164,20 +164,22 @@ def _answer_gate(draft: Draft, request: Trigger) -> Refusal | None:
 def _reject(draft: Draft, reason: str) -> None:
     gate = draft.phase.gate
     if gate is not None and gate.on_reject == "fail":
+        draft.end_phase(PhaseState.FAILED, reason)
         draft.fail(Failure(code="rejected", message=reason, phase=draft.phase.name))
     else:
         draft.terminate(reason)
 
 
-def _resume_failed(draft: Draft) -> Refusal | None:
+def _resume_failed(draft: Draft, request: Trigger) -> Refusal | None:
+    failure = draft.instance.failure
     draft.change(failure=None, ended_at=None)
     draft.emit(EventType.INSTANCE_RESUMED, phase=draft.instance.phase, from_status="failed")
-    if draft.instance.phase is None:
-        advance(draft)
-        return None
+    if draft.instance.phase is None:  # it failed at birth, and its context never changes
+        message = failure.message if failure else "it failed before its first phase"
+        return cannot_resume(draft, request.principal, "invalid_parameters", message)
     draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, ended_at=None, reason=None)
     if draft.instance.fan_out is not None:
-        return resume_through_children(draft)
+        return resume_through_children(draft, request.principal)
     advance(draft)
     return None
 
@@ -231,6 +233,8 @@ def _retry_due(draft: Draft, instance: Instance) -> Refusal | None:
 def _gate_expiry_due(draft: Draft, instance: Instance) -> Refusal | None:
     if instance.waiting_reason is not WaitingReason.APPROVAL or instance.paused:
         return Refusal(code="stale", message="no gate is waiting", stale=True)
+    if not gate_has_expired(draft, instance.updated_at):
+        return Refusal(code="stale", message="the timer was that of an earlier gate", stale=True)
     draft.set_timer(TimerKind.GATE_EXPIRY, None)
     draft.emit(EventType.GATE_EXPIRED, phase=instance.phase)
     _reject(draft, f"the gate before {instance.phase} expired")

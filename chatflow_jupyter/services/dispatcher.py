@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, StaleFence
+from chatflow_jupyter.domain.fan_out import is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, InstanceId, TenantId
-from chatflow_jupyter.domain.instance import Instance, Status
+from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import (
     AttemptLost,
     ChildrenEnded,
@@ -181,7 +182,14 @@ def result_of(child: Instance) -> ChildResult:
         outcome=outcome,
         spent_sec=child.spent_sec,
         descendants=child.descendants,
+        seq=child.seq,
     )
+
+
+def _is_awaited(parent: Instance, child: Instance) -> bool:
+    """Whether the parent was resumed for this child and has not seen it end since: else the note is old."""
+    waits = parent.waiting_reason is WaitingReason.CHILDREN
+    return waits and child.parent is not None and is_reopened(parent, child.parent.key)
 
 
 def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance) -> Request | None:
@@ -193,7 +201,7 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
             return Resume(principal=ENGINE_PRINCIPAL)
         case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
-        case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED:
+        case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
             return Trigger(principal=ENGINE_PRINCIPAL)
         case _:
             return None
