@@ -133,7 +133,7 @@ class Settings:
     runner_notebook_output_bytes: int
     background_idle_sec: float
     log_level: str
-    kernel_environment: Mapping[str, str]
+    environment: Mapping[str, str]
     origins: tuple[Origin, ...]
 
     @property
@@ -150,6 +150,20 @@ class Settings:
     def work(self) -> Path:
         """The folder in which attempts run."""
         return self.home / "work"
+
+    def for_child(self) -> dict[str, str]:
+        """Return the environment in which a child process of ours finds these same settings."""
+        own = {
+            "CHATFLOW_HOME": str(self.home),
+            "CHATFLOW_TEMPLATE_PATH": os.pathsep.join(map(str, self.template_path)),
+        }
+        variables = {spec.name: spec.variable for spec in SPECS}
+        flagged = {
+            variables[origin.name]: origin.value
+            for origin in self.origins
+            if origin.name in variables and origin.origin == "flag"
+        }
+        return {**self.environment, **own, **flagged}
 
     @property
     def logs(self) -> Path:
@@ -189,7 +203,7 @@ def load_settings(
     return Settings(
         home=home,
         template_path=template_path,
-        kernel_environment=dict(environ),
+        environment=dict(environ),
         origins=tuple(origins),
         **values,  # type: ignore[arg-type]  # each parser returns the type its field has
     )

@@ -65,8 +65,7 @@ class Engine:
     async def look_after_orphans(self, *, but: Collection[InstanceId] = ()) -> Collection[UnfinishedTree]:
         """See that unfinished trees without an owner go on, here or in the background; returns them."""
         await self.bury_the_dead()
-        trees = await self._storage.unfinished_trees()
-        orphans = [tree for tree in trees if tree.owner_id is None and tree.root_id not in but]
+        orphans = [tree for tree in await self.orphans() if tree.root_id not in but]
         if self._hand_over is not None:
             if orphans:
                 await self._hand_over()
@@ -74,6 +73,10 @@ class Engine:
         for tree in orphans:
             await self.adopt(tree.tenant_id, tree.root_id)
         return orphans
+
+    async def orphans(self) -> Collection[UnfinishedTree]:
+        """Return unfinished trees that no process drives."""
+        return [tree for tree in await self._storage.unfinished_trees() if tree.owner_id is None]
 
     async def is_idle(self) -> bool:
         """Whether none of the trees this process owns has anything left to do."""
@@ -83,6 +86,12 @@ class Engine:
         """Take back every attempt this process's runner held."""
         for row in await self._storage.leases_of(self.owner_id):
             await self._dispatcher.lose(row, cause="its runner process ended", counted=True)
+
+    async def leave(self) -> None:
+        """Stop being an owner: what still ran here is queued again, uncounted, for whoever comes next."""
+        for row in await self._storage.leases_of(self.owner_id):
+            await self._dispatcher.lose(row, cause="its process was ended", counted=False)
+        await self._storage.remove_owner(self.owner_id)
 
     async def watch(self) -> None:
         """Bury the dead, and in the background adopt orphans, for ever."""

@@ -1,12 +1,15 @@
-"""What a lost attempt left behind: its partial notebook is kept as an artifact, its folder removed."""
+"""What attempts left behind that ended without a report: notebooks are kept, folders removed."""
 
+import asyncio
+import json
 import logging
 import shutil
 from pathlib import Path
 
-from chatflow_jupyter.domain.errors import ChatFlowError
-from chatflow_jupyter.domain.ids import AttemptId
+from chatflow_jupyter.domain.errors import ChatFlowError, NotFound
+from chatflow_jupyter.domain.ids import AttemptId, TenantId
 from chatflow_jupyter.ports.records import AttemptRow
+from chatflow_jupyter.ports.state_storage import IAttempts
 
 from .artifacts import Artifacts
 
@@ -14,29 +17,46 @@ log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Looks after the work folders of attempts that ended without a report."""
+    """Looks after the work folders of attempts, one folder each, named by the attempt's id."""
 
-    def __init__(self, artifacts: Artifacts, work: Path | None) -> None:
-        """Work folders are below `work`; None when attempts run on other machines."""
+    def __init__(self, attempts: IAttempts, artifacts: Artifacts, work: Path) -> None:
+        """Look below `work`."""
+        self._attempts = attempts
         self._artifacts = artifacts
         self._work = work
 
     async def keep(self, row: AttemptRow) -> None:
-        """Publish the partial notebook of a lost attempt and remove its folder."""
-        if self._work is None:
-            return
-        folder = attempt_folder(self._work, row.attempt_id)
+        """Publish the partial notebook of an attempt that has ended, and remove its folder."""
+        folder = self._work / row.attempt_id
         notebook = folder / "notebook.ipynb"
-        if notebook.is_file():
+        if await asyncio.to_thread(notebook.is_file):
+            name = f"{row.phase}.ipynb"
             try:
-                await self._artifacts.publish(
-                    row, name=f"{row.phase}.ipynb", kind="notebook", source=notebook, fence=None
-                )
+                await self._artifacts.publish(row, name=name, kind="notebook", source=notebook, fence=None)
             except ChatFlowError as error:
                 log.warning("the partial notebook of %s could not be kept: %s", row.attempt_id, error.message)
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def sweep(self) -> None:
+        """Look after every folder whose attempt nobody runs any more."""
+        for tenant_id, attempt_id in await asyncio.to_thread(_found, self._work):
+            try:
+                row = await self._attempts.attempt(tenant_id, attempt_id)
+            except NotFound:
+                await asyncio.to_thread(shutil.rmtree, self._work / attempt_id, ignore_errors=True)
+                continue
+            if row.status == "succeeded":
+                await asyncio.to_thread(shutil.rmtree, self._work / attempt_id, ignore_errors=True)
+            elif row.status not in ("queued", "leased"):
+                await self.keep(row)
 
 
-def attempt_folder(work: Path, attempt_id: AttemptId) -> Path:
-    """Return the folder in which that attempt runs."""
-    return work / attempt_id
+def _found(work: Path) -> list[tuple[TenantId, AttemptId]]:
+    found = []
+    for file in work.glob("*/attempt.json"):
+        try:
+            owner = json.loads(file.read_text())
+            found.append((TenantId(owner["tenant_id"]), AttemptId(file.parent.name)))
+        except (OSError, ValueError, KeyError, TypeError):
+            log.warning("%s: not an attempt's folder; left alone", file.parent)
+    return found

@@ -1,0 +1,163 @@
+"""`open_chatflow`: the only place that knows every adapter. It owns start and stop of everything."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from .adapters.files.storage import LocalArtifactStorage
+from .adapters.inprocess.bus import InProcessBus
+from .adapters.processes import is_alive, this_process
+from .adapters.sql.sqlite import open_sqlite
+from .adapters.system_clock import SystemClock, UuidFactory
+from .domain.ids import OwnerId, RunnerId
+from .log_files import log_to
+from .ports.clock import Clock
+from .ports.state_storage import IStateStorage
+from .runner.child import RunnerChild
+from .runner.main import RunnerConfiguration
+from .services.artifacts import Artifacts
+from .services.definitions import Definitions
+from .services.dispatcher import Dispatcher
+from .services.engine import Engine
+from .services.execution import Execution
+from .services.orchestrator import Orchestrator
+from .services.pinned import PinnedDefinitions
+from .services.queries import Queries
+from .services.recovery import Recovery
+from .services.relay import Relay
+from .services.templates import Templates
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+Role = Literal["query", "foreground", "background"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatFlow:
+    """The product without an interface: what every client calls."""
+
+    settings: Settings
+    clock: Clock
+    storage: IStateStorage
+    artifacts: Artifacts
+    templates: Templates
+    definitions: Definitions
+    orchestrator: Orchestrator
+    queries: Queries
+    bus: InProcessBus
+    engine: Engine | None = None
+
+
+@asynccontextmanager
+async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterator[ChatFlow]:
+    """Open the home and, in the roles `foreground` and `background`, drive its instances until closed.
+
+    Raises `HomeInUse` when the home cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stack.enter_context(log_to(settings.logs, role, settings.log_level))
+        clock = SystemClock()
+        storage = await open_sqlite(
+            settings.database, synchronous="full" if settings.sqlite_sync == "full" else "normal", clock=clock
+        )
+        stack.push_async_callback(storage.close)
+        artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock)
+        pinned = PinnedDefinitions(storage)
+        templates = Templates(settings.template_path)
+        orchestrator = Orchestrator(storage, pinned, clock, UuidFactory())
+        app = ChatFlow(
+            settings=settings,
+            clock=clock,
+            storage=storage,
+            artifacts=artifacts,
+            templates=templates,
+            definitions=Definitions(storage, artifacts, templates, clock),
+            orchestrator=orchestrator,
+            queries=Queries(storage, artifacts, pinned, clock),
+            bus=InProcessBus(),
+        )
+        if role == "query":
+            yield app
+        else:
+            yield await stack.enter_async_context(_driving(app, pinned, role))
+
+
+@asynccontextmanager
+async def _driving(
+    app: ChatFlow, pinned: PinnedDefinitions, role: Literal["foreground", "background"]
+) -> AsyncIterator[ChatFlow]:
+    settings, storage, clock = app.settings, app.storage, app.clock
+    owner_id = OwnerId(f"own_{UuidFactory().token()}")
+    recovery = Recovery(storage, app.artifacts, settings.work)
+    dispatcher = Dispatcher(storage, app.orchestrator, recovery, clock, lease_sec=settings.runner_lease_sec)
+    owner = this_process(owner_id, role, clock.now())
+
+    async def hand_over() -> None:
+        spawn_background(settings)
+
+    engine = Engine(storage, dispatcher, owner, is_alive, hand_over if role == "foreground" else None)
+    execution = Execution(
+        storage,
+        app.artifacts,
+        app.orchestrator,
+        pinned,
+        clock,
+        owner_id=owner_id,
+        lease_sec=settings.runner_lease_sec,
+    )
+    child = RunnerChild(
+        execution,
+        RunnerConfiguration(
+            descriptor=-1,
+            runner_id=RunnerId(f"run_{owner_id.removeprefix('own_')}"),
+            work=str(settings.work),
+            slots=settings.runner_slots,
+            cell_output_bytes=settings.runner_cell_output_bytes,
+            notebook_output_bytes=settings.runner_notebook_output_bytes,
+            log_level=settings.log_level,
+        ),
+        settings.logs / "runner.log",
+        engine.runner_gone,
+    )
+    child.start()
+    await engine.register()
+    await recovery.sweep()
+    relay = Relay(storage, app.bus)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(work)
+                for work in (child.run(), dispatcher.run(), relay.run(), engine.watch())
+            ]
+            try:
+                yield ChatFlow(**{**vars(app), "engine": engine})
+            finally:
+                for task in running:
+                    task.cancel()
+    finally:
+        await engine.leave()
+        await recovery.sweep()
+        if role == "background" and await engine.orphans():
+            spawn_background(settings)
+
+
+def spawn_background(settings: Settings) -> int:
+    """Start the background runner of this home, apart from this terminal; returns its pid."""
+    settings.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.logs / "background.out").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatflow_jupyter.interfaces.background"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=settings.for_child(),
+        )
+    return process.pid

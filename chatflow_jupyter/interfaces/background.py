@@ -1,0 +1,38 @@
+"""The background runner: drives whatever nobody else does, and ends when there is nothing left.
+
+Started as `python -m chatflow_jupyter.interfaces.background` by `--detach` and by whoever finds orphaned instances.
+"""
+
+import asyncio
+import signal
+
+from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
+from chatflow_jupyter.settings import Settings, load_settings
+
+
+async def run(settings: Settings) -> None:
+    """Adopt and drive orphans until none has been left for `background.idle_sec`."""
+    async with open_chatflow(settings, "background") as app:
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        idling = asyncio.ensure_future(_until_idle(app))
+        told = asyncio.ensure_future(ending.wait())
+        await asyncio.wait({idling, told}, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (idling, told):
+            waiting.cancel()
+
+
+async def _until_idle(app: ChatFlow) -> None:
+    assert app.engine is not None
+    idle_since = app.clock.monotonic()
+    while app.clock.monotonic() - idle_since < app.settings.background_idle_sec:
+        seen = app.storage.change_token()
+        await app.engine.look_after_orphans()
+        if not await app.engine.is_idle():
+            idle_since = app.clock.monotonic()
+        await app.storage.wait_for_change(seen, 0.5)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(load_settings()))

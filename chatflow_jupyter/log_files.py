@@ -1,0 +1,33 @@
+"""Log files below `CHATFLOW_HOME/logs`, rotated; nothing of ours goes to stdout."""
+
+import logging
+import logging.handlers
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MAX_BYTES = 2 * 1024 * 1024
+KEPT_FILES = 3
+
+
+@contextmanager
+def log_to(folder: Path, name: str, level: str) -> Iterator[Path]:
+    """Send the product's log records to `folder/name.log` while the context lasts; yields the file."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / f"{name}.log"
+    handler = logging.handlers.RotatingFileHandler(
+        file, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"))
+    product = logging.getLogger("chatflow_jupyter")
+    before = product.level, product.propagate
+    product.addHandler(handler)
+    product.setLevel(level.upper())
+    product.propagate = False
+    try:
+        yield file
+    finally:
+        product.removeHandler(handler)
+        product.setLevel(before[0])
+        product.propagate = before[1]
+        handler.close()

@@ -1,0 +1,5 @@
+"""Start a runner process."""
+
+from .main import entry
+
+entry()

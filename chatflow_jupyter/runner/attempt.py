@@ -1,0 +1,144 @@
+"""One attempt, from its lease to its report: unpack, run, keep what it made."""
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence, Unreachable
+from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.json_values import JsonValue
+from chatflow_jupyter.ports.execution import IExecution
+from chatflow_jupyter.ports.records import AttemptReport, Lease, Progress
+
+from .attempt_requests import AttemptRequests
+from .link_thread import Beating
+from .notebook import NotebookFailure, NotebookJob, NotebookResult, run_notebook
+from .phase_files import collect_artifacts, write_context
+from .phase_socket import phase_socket
+
+
+class AttemptFolder:
+    """The private folder of one attempt: its bundle, its kernel's directory and its notebook."""
+
+    def __init__(self, path: Path) -> None:
+        """Use `path`, which is made anew by `create`."""
+        self.path = path
+        self.bundle = path / "bundle"
+        self.run = path / "run"
+        self.fetched = path / "fetched"
+        self.notebook = path / "notebook.ipynb"
+
+    def create(self, lease: Lease) -> None:
+        """Make the folder, empty, and note whose it is for whoever finds it later."""
+        self.remove()
+        for folder in (self.path, self.run, self.fetched):
+            folder.mkdir(mode=0o700, parents=True)
+        owner = {"tenant_id": lease.attempt.tenant_id, "attempt_id": lease.attempt.attempt_id}
+        (self.path / "attempt.json").write_text(json.dumps(owner))
+
+    def remove(self) -> None:
+        """Delete the folder and all in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class ProgressListener:
+    """Turns what happens in the notebook into the attempt's progress."""
+
+    def __init__(self, beating: Beating) -> None:
+        """Report on `beating`."""
+        self._beating = beating
+
+    def cell_started(self, index: int, total: int, name: str) -> None:
+        """Note the running cell."""
+        self._beating.progress = Progress(cell_index=index, cells_total=total, cell_name=name)
+
+    def cell_ended(self, index: int, total: int, ok: bool, duration_sec: float) -> None:  # noqa: ARG002
+        """Note that one more cell is done."""
+        self._beating.progress = Progress(cell_index=index + 1, cells_total=total)
+
+    def output(self, key: str, value: JsonValue) -> None:
+        """Outcomes travel with the report."""
+
+    def risk(self, value: int, reason: str) -> None:
+        """Risk travels with the report."""
+
+
+async def run_attempt(
+    execution: IExecution,
+    lease: Lease,
+    folder: AttemptFolder,
+    beating: Beating,
+    cancel: asyncio.Event,
+    limits: Callable[[NotebookJob], NotebookJob],
+) -> AttemptReport:
+    """Run the attempt and store what it made; raises `StaleFence` or `Unreachable` when it was taken away."""
+    attempt, began = lease.attempt, time.monotonic()
+    try:
+        await asyncio.to_thread(folder.create, lease)
+        await execution.fetch_bundle(attempt.attempt_id, attempt.fence, folder.bundle)
+        result = await _run(execution, lease, folder, beating, cancel, limits)
+        await _store(execution, lease, folder)
+    except (StaleFence, Unreachable):
+        raise
+    except (ChatFlowError, OSError) as error:
+        message = error.message if isinstance(error, ChatFlowError) else f"{error.filename}: {error.strerror}"
+        failure = Failure(code="environment_error", message=message)
+        return AttemptReport(duration_sec=time.monotonic() - began, failure=failure)
+    return AttemptReport(
+        duration_sec=time.monotonic() - began,
+        outputs=result.outputs if result.ok else {},
+        risk=result.risk,
+        failure=None if result.error is None else failure_of(result.error),
+    )
+
+
+async def _run(
+    execution: IExecution,
+    lease: Lease,
+    folder: AttemptFolder,
+    beating: Beating,
+    cancel: asyncio.Event,
+    limits: Callable[[NotebookJob], NotebookJob],
+) -> NotebookResult:
+    requests = AttemptRequests(execution, lease, folder.fetched)
+    context = await asyncio.to_thread(write_context, lease, folder.run, folder.bundle)
+    async with phase_socket(requests) as address:
+        job = NotebookJob(
+            notebook=folder.bundle / lease.notebook,
+            parameters=lease.attempt.parameters,
+            work_dir=folder.run,
+            output=folder.notebook,
+            kernel_name=lease.attempt.kernel,
+            timeout_sec=lease.attempt.timeout_sec,
+            environment={**context, "CHATFLOW_PHASE_SOCKET": str(address)},
+        )
+        return await run_notebook(limits(job), ProgressListener(beating), cancel)
+
+
+async def _store(execution: IExecution, lease: Lease, folder: AttemptFolder) -> None:
+    attempt = lease.attempt
+    held = (attempt.attempt_id, attempt.fence)
+    if folder.notebook.is_file():
+        name = f"{attempt.phase}.ipynb"
+        await execution.put_artifact(*held, name=name, kind="notebook", source=folder.notebook)
+    for found in await asyncio.to_thread(collect_artifacts, folder.run):
+        await execution.put_artifact(*held, name=found.name, kind=found.kind, source=found.path)
+
+
+def failure_of(error: NotebookFailure) -> Failure:
+    """Return the engine's form of a notebook's failure."""
+    message = error.message
+    if error.exit_status and error.exit_status not in message:
+        message = f"{message} ({error.exit_status})"
+    return Failure(
+        code=error.code,
+        message=message,
+        cell_index=error.cell_index,
+        cell_name=error.cell_name,
+        ename=error.ename,
+        traceback=error.traceback,
+        last_output=error.last_output,
+    )

@@ -1,0 +1,97 @@
+"""The runner as a child process of its orchestrator: started, served, started again when it dies."""
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from chatflow_jupyter.ports.execution import IExecution
+
+from .execution_server import ExecutionServer
+from .main import END_GRACE_SEC, RunnerConfiguration
+
+log = logging.getLogger(__name__)
+
+RESTART_SEC = 1.0
+
+
+class RunnerChild:
+    """Keeps one runner process alive for as long as `run` runs."""
+
+    def __init__(
+        self,
+        execution: IExecution,
+        configuration: RunnerConfiguration,
+        log_file: Path,
+        on_gone: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Serve the runner from `execution`; `on_gone` is awaited whenever a runner process has ended."""
+        self._execution = execution
+        self._configuration = configuration
+        self._log_file = log_file
+        self._on_gone = on_gone
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the process at once, so that it warms up while its orchestrator does."""
+        ours, theirs = socket.socketpair()
+        configuration = replace(self._configuration, descriptor=theirs.fileno())
+        with self._log_file.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "chatflow_jupyter.runner", configuration.dump()],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        theirs.close()
+        self._connection = ours
+
+    async def run(self) -> None:
+        """Serve the runner, and start another whenever one dies; ends it when cancelled."""
+        try:
+            while True:
+                if self._process is None:
+                    self.start()
+                await self._serve()
+                status = await self._ended()
+                log.warning("the runner process ended (status %s); starting another", status)
+                await self._on_gone()
+                await asyncio.sleep(RESTART_SEC)
+        finally:
+            await self._end()
+
+    async def _serve(self) -> None:
+        assert self._connection is not None
+        reader, writer = await asyncio.open_connection(sock=self._connection)
+        try:
+            await ExecutionServer(self._execution, reader, writer).serve()
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _end(self) -> None:
+        """Close the link, on which the runner ends its kernels and itself; kill it if it does not."""
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            await asyncio.shield(self._ended())
+
+    async def _ended(self) -> int:
+        process, self._process = self._process, None
+        assert process is not None
+        try:
+            return await asyncio.to_thread(process.wait, END_GRACE_SEC + 2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return await asyncio.to_thread(process.wait)

@@ -1,0 +1,95 @@
+"""The runner process: `python -m chatflow_jupyter.runner CONFIGURATION`, started by its orchestrator."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from chatflow_jupyter.domain.ids import RunnerId
+
+from .execution_client import ExecutionClient
+from .link_thread import LinkThread
+from .notebook import NotebookJob
+from .orphans import become_subreaper, end_orphans
+from .runner import Runner
+
+log = logging.getLogger(__name__)
+
+END_GRACE_SEC = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunnerConfiguration:
+    """What a runner process is told when it starts; `descriptor` is its end of the link."""
+
+    descriptor: int
+    runner_id: str
+    work: str
+    slots: int
+    cell_output_bytes: int
+    notebook_output_bytes: int
+    log_level: str
+
+    def dump(self) -> str:
+        """Return the form that goes on the command line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def load(cls, text: str) -> "RunnerConfiguration":
+        """Read what `dump` gave."""
+        return cls(**json.loads(text))
+
+
+def main(text: str) -> int:
+    """Run until the orchestrator is gone; everything started here has ended when this returns."""
+    configuration = RunnerConfiguration.load(text)
+    logging.basicConfig(
+        level=configuration.log_level.upper(), format="%(asctime)s runner %(levelname)s %(name)s %(message)s"
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    become_subreaper()
+    connection = socket.socket(fileno=configuration.descriptor)
+    asyncio.run(_serve(configuration, connection))
+    end_orphans()
+    return 0
+
+
+async def _serve(configuration: RunnerConfiguration, connection: socket.socket) -> None:
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    link = LinkThread(connection, lambda: loop.call_soon_threadsafe(gone.set))
+    link.start()
+    loop.add_signal_handler(signal.SIGTERM, gone.set)
+
+    def limits(job: NotebookJob) -> NotebookJob:
+        return replace(
+            job,
+            cell_output_bytes=configuration.cell_output_bytes,
+            notebook_output_bytes=configuration.notebook_output_bytes,
+        )
+
+    runner = Runner(
+        ExecutionClient(link.send),
+        link,
+        runner_id=RunnerId(configuration.runner_id),
+        work=Path(configuration.work),
+        slots=configuration.slots,
+        limits=limits,
+    )
+    serving = asyncio.ensure_future(runner.serve())
+    leaving = asyncio.ensure_future(gone.wait())
+    await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    serving.cancel()
+    leaving.cancel()
+    await asyncio.wait({serving}, timeout=END_GRACE_SEC)
+
+
+def entry() -> None:
+    """Start from the command line."""
+    status = main(sys.argv[1])
+    logging.shutdown()
+    os._exit(status)
