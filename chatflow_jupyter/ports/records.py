@@ -19,6 +19,7 @@ from chatflow_jupyter.domain.ids import (
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 
+ARTIFACT_KINDS = frozenset({"prompt", "response", "code", "notebook", "report", "log", "data"})
 AttemptStatus = Literal["queued", "leased", "succeeded", "failed", "lost", "cancelled"]
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from chatflow_jupyter.ports.records import ARTIFACT_KINDS
+
 log = logging.getLogger(__name__)
 
 PRIVATE_FOLDER = ".chatflow"
 """Folder in the work directory that belongs to us: description, list of artifacts, stored variables."""
-
-KINDS = frozenset({"prompt", "response", "code", "notebook", "report", "log", "data"})
 
 MAX_ARTIFACTS = 10_000
 """How many files of one attempt are collected at most."""
@@ -103,7 +103,7 @@ def _declared_kinds(listing: Path) -> Mapping[str, str]:
         except ValueError:
             continue
         match entry:
-            case {"name": str(name), "kind": str(kind)} if kind in KINDS:
+            case {"name": str(name), "kind": str(kind)} if kind in ARTIFACT_KINDS:
                 kinds[name] = kind
     return kinds
 

@@ -9,13 +9,12 @@ from chatflow_jupyter.domain.errors import Conflict, InvalidInput
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
 from chatflow_jupyter.ports.clock import Clock
-from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, Stored
+from chatflow_jupyter.ports.records import ARTIFACT_KINDS, ArtifactRecord, AttemptRow, Stored
 from chatflow_jupyter.ports.state_storage import IArtifactRows
 
 from .bundle import unpack
 
 MAX_NAME_LENGTH = 255
-KINDS = ("artifact", "code", "data", "image", "log", "notebook", "prompt", "report", "response")
 UNTOUCHED = timedelta(hours=24)
 ATTEMPTS_TO_STORE = 5
 
@@ -51,8 +50,9 @@ class Artifacts:
     ) -> ArtifactRecord:
         """Store the file and publish it as an artifact of the attempt; without a fence, as the engine."""
         check_artifact_name(name)
-        if kind not in KINDS:
-            raise InvalidInput(f"artifact {name}: unknown kind {kind!r}; there are {', '.join(KINDS)}")
+        if kind not in ARTIFACT_KINDS:
+            known = ", ".join(sorted(ARTIFACT_KINDS))
+            raise InvalidInput(f"artifact {name}: unknown kind {kind!r}; there are {known}")
         stored = await self.store(row.tenant_id, source)
         record = ArtifactRecord(
             tenant_id=row.tenant_id,
