@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # 1.5 s of import for a check nobody asks for
+sys.modules["rfc3987_syntax"] = None  # 1.5 s of import for a check nobody asks for
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from review.interpreters import PROBES, Interpreter
+from review.neutral import neutral
 from review.process import clean_environment, execute
 from review.tools import INSTALL
 from review.trees import Tree
@@ -80,8 +81,8 @@ def run_notebooks(
         )
     finally:
         shutil.rmtree(runtime, ignore_errors=True)
-    ends = _read(done.stdout)
-    stopped = NotebookEnd(outcome="not run", message=done.last_words[-300:] or "stopped at the time limit")
+    ends = _read(neutral(done.stdout.decode("utf-8", "replace"), root, scratch))
+    stopped = NotebookEnd(outcome="not run", message=neutral(done.last_words[-300:], root, scratch) or "stopped")
     return {path: ends.get(path, stopped) for path in present}
 
 
@@ -93,9 +94,9 @@ def _write_kernelspec(scratch: Path, interpreter: Interpreter) -> None:
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
-def _read(stdout: bytes) -> dict[str, NotebookEnd]:
+def _read(stdout: str) -> dict[str, NotebookEnd]:
     ends = {}
-    for line in stdout.decode("utf-8", "replace").splitlines():
+    for line in stdout.splitlines():
         try:
             record: dict[str, Json] = json.loads(line)
         except ValueError:

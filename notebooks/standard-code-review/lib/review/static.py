@@ -6,15 +6,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from review.changes import DIFF, Changes
+from review.changes import DIFF, FOLDER, REPOSITORY, Changes
 from review.complexity import examine_complexity
 from review.findings import NotAssessed
+from review.hotspots import Hotspot, hotspot_findings, hotspots
 from review.leaks import find_secrets
 from review.linting import lint
+from review.reports import PhaseReport
 from review.security import examine_security
 from review.tools import Place, ToolFailed, ToolReport, prepare
 from review.trees import Tree
-from review.values import BadData
+from review.values import BadData, Json
 
 
 def examine(changes: Changes, base: Tree, head: Tree, rules: str, scratch: Path) -> tuple[ToolReport, ...]:
@@ -54,3 +56,33 @@ def _only_parts(place: Place, report: ToolReport) -> ToolReport:
         findings=report.findings,
         not_assessed=(unseen,),
     )
+
+
+def static_report(
+    changes: Changes, base: Tree, head: Tree, rules: str, scratch: Path
+) -> tuple[PhaseReport, tuple[ToolReport, ...], tuple[Hotspot, ...]]:
+    """Return the phase's report with its two tables: what each tool did, and the hotspots of a whole repository."""
+    reports = examine(changes, base, head, rules, scratch)
+    spots: tuple[Hotspot, ...] = ()
+    missing: list[NotAssessed] = []
+    if changes.mode in (REPOSITORY, FOLDER):
+        try:
+            spots = hotspots(changes, head)
+        except ToolFailed as error:
+            missing.append(NotAssessed(what="hotspots", reason=str(error)))
+        if changes.churn is None:
+            missing.append(NotAssessed(what="how often a file changes", reason="there is no git history"))
+    tools: list[Json] = [
+        {"tool": report.tool, "looks_for": report.looks_for, "files": report.files, "result": report.result}
+        for report in reports
+    ]
+    rows: list[Json] = [
+        {"path": spot.path, "commits": spot.commits, "complexity": spot.complexity, "worst": spot.worst, "score": spot.score}
+        for spot in spots
+    ]
+    report = PhaseReport(
+        findings=(*(finding for each in reports for finding in each.findings), *hotspot_findings(spots)),
+        not_assessed=(*(item for each in reports for item in each.not_assessed), *missing),
+        summary={"tools": tools, "hotspots": rows},
+    )
+    return report, reports, spots

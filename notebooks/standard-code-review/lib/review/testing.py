@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from review.changes import Changes
 from review.coverage_map import CoverageMap, read_coverage
 from review.findings import Finding, NotAssessed
 from review.interpreters import choose
+from review.neutral import neutral
 from review.options import Options
 from review.process import MissingProgram
 from review.reports import PhaseReport
@@ -29,6 +30,7 @@ class Testing:
 
     report: PhaseReport
     coverage: CoverageMap | None = None
+    duration_sec: float = 0.0
 
 
 def run_tests(changes: Changes, base: Tree, head: Tree, options: Options, scratch: Path) -> Testing:
@@ -53,12 +55,23 @@ def run_tests(changes: Changes, base: Tree, head: Tree, options: Options, scratc
         before_tree = base.extract(scratch / "base")
         before = run_suite(suite, before_tree, scratch / "at-base", sec=options.test_sec)
     flaky = _flaky(suite, after_tree, scratch, options, _newly_failing(changes, before, after))
+    after, before = _neutral(after, scratch), _neutral(before, scratch)
     coverage = None
     if data is not None and data.exists():
         modules = [file.path for file in changes.modules if not file.is_test]
         failing = frozenset(name for name, result in after.results.items() if result.bad)
         coverage = read_coverage(data, suite, modules, failing)
-    return Testing(report=_report(changes, suite, before, after, flaky, measured), coverage=coverage)
+    report = _report(changes, suite, before, after, flaky, measured)
+    duration_sec = before.duration_sec + after.duration_sec
+    return Testing(report=report, coverage=coverage, duration_sec=duration_sec)
+
+
+def _neutral(run: SuiteRun, scratch: Path) -> SuiteRun:
+    folders = [scratch / "head", scratch / "base", scratch]
+    results = {
+        name: replace(result, message=neutral(result.message, *folders)) for name, result in run.results.items()
+    }
+    return replace(run, results=results, problem=neutral(run.problem, *folders))
 
 
 def _why_not(changes: Changes, head: Tree, options: Options) -> str:
@@ -123,8 +136,6 @@ def _report(
         "python": suite.interpreter.executable,
         "base": before.tally() if changes.has_base else None,
         "head": after.tally(),
-        "base_sec": round(before.duration_sec, 2),
-        "head_sec": round(after.duration_sec, 2),
         "newly_failing": [result.test for result in broken][:_LISTED],
         "newly_passing": fixed[:_LISTED],
         "flaky": sorted(flaky),

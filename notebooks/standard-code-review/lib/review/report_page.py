@@ -1,0 +1,124 @@
+"""``report.html``: one file, nothing loaded from anywhere, no script."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from review.aggregating import Review
+from review.findings import SEVERITIES, Finding
+from review.markup import Html, code, join, table, tag
+from review.page_style import STYLE
+from review.page_tables import charts, files_table, hotspots_table, looked_at, notebooks_table, tests_table, tiles
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_HEADINGS = {
+    "high": "Before this is merged",
+    "medium": "Worth a look",
+    "low": "Small things",
+    "note": "For your information",
+}
+
+
+def as_page(review: Review, *, draft: bool = False) -> str:
+    """Return the review as an HTML page. A `draft` says that the gate is still open."""
+    title = PurePath(review.target).name or review.target
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="robots", content="noindex"),
+        tag("title", f"Code review of {title}"),
+        tag("style", Html(STYLE)),
+    )
+    body = tag(
+        "body",
+        tag("a", "Skip to the findings", href="#findings", class_="skip"),
+        _header(review, title, draft=draft),
+        tag("main", *_sections(review), id="findings"),
+        tag("footer", "Made by the template standard-code-review of ChatFlow for Jupyter. What is not assessed is no praise."),
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
+
+
+def _header(review: Review, title: str, *, draft: bool) -> Html:
+    facts: list[tuple[str, object]] = [("Looked at", review.looked_at), ("Target", code(review.target))]
+    if review.base:
+        facts.append(("From", review.base))
+    facts.append(("To" if review.base else "State", review.head))
+    facts += [("Note", note) for note in review.notes]
+    return tag(
+        "header",
+        tag("p", "Code review" + (", draft: waiting for a decision" if draft else ""), class_="eyebrow"),
+        tag("h1", title),
+        _verdict(review),
+        tag("dl", *(part for name, value in facts for part in (tag("dt", name), tag("dd", value)))),
+        tiles(review),
+    )
+
+
+def _verdict(review: Review) -> Html:
+    high = review.counts["high"]
+    said = f"{high} finding{'s' if high != 1 else ''} should be settled first" if high else "No high finding"
+    if not high and review.not_assessed:
+        said += ", as far as was looked"
+    mark = tag("span", "✕" if high else "✓", class_="mark", aria_hidden="true")
+    return tag("p", mark, tag("span", said), class_="verdict stop" if high else "verdict")
+
+
+def _sections(review: Review) -> list[Html]:
+    sections = []
+    for severity in SEVERITIES:
+        chosen = [finding for finding in review.findings if finding.severity == severity]
+        if chosen:
+            heading = tag("h2", f"{_HEADINGS[severity]} ({len(chosen)})", id=severity)
+            sections.append(tag("section", heading, *map(_card, chosen), aria_labelledby=severity))
+    if not review.findings:
+        nothing = "Nothing was found in what was looked at; the tables below say what that is."
+        sections.append(tag("section", tag("h2", "Findings"), tag("p", nothing, class_="nothing")))
+    missing = [(item.what, item.reason) for item in review.not_assessed]
+    parts = [
+        ("In pictures", charts(review)),
+        ("Files one by one", files_table(review)),
+        ("Tests", tests_table(review)),
+        ("Notebooks", notebooks_table(review)),
+        ("Hotspots", hotspots_table(review)),
+        ("Not assessed", _scroll(table(("what", "reason"), missing, "No statement is made about these")) if missing else Html("")),
+        ("What was looked at", looked_at(review)),
+    ]
+    sections += [tag("section", tag("h2", name), part) for name, part in parts if part]
+    return sections
+
+
+def _scroll(part: Html) -> Html:
+    return tag("div", part, class_="scroll")
+
+
+def _card(finding: Finding) -> Html:
+    where = f"{finding.path}:{finding.line}" if finding.line else finding.path
+    tags = [
+        tag("span", finding.severity, class_=f"severity is-{finding.severity}"),
+        *([code(where)] if where else []),
+        tag("span", f"{finding.kind} / {finding.rule}"),
+        tag("span", f"phase {finding.source}"),
+    ]
+    return tag(
+        "article",
+        tag("h3", finding.title),
+        tag("p", *tags, class_="tags"),
+        tag("p", finding.detail) if finding.detail else "",
+        _evidence(finding.evidence) if finding.evidence else "",
+        tag("p", finding.suggestion, class_="advice") if finding.suggestion else "",
+        class_=f"card {finding.severity}",
+        id=f"finding-{finding.fingerprint}",
+    )
+
+
+def _evidence(evidence: str) -> Html:
+    """Show code line by line; a diff's lines and the line in question stand out."""
+    marks = {"+": "plus", "-": "minus", ">": "here"}
+    lines = []
+    for line in evidence.split("\n"):
+        marked = marks.get(line[:1]) if line[1:2] in (" ", "") and len(line) > 1 else None
+        lines.append(tag("span", line or " ", class_=marked))
+    return tag("pre", join(lines), tabindex="0")
