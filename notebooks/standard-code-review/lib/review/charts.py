@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from review.markup import Html, join, tag
 from review.values import shortened
 
-_WIDTH, _LABEL, _ROW, _BAR = 640, 210, 30, 16
-_LABEL_LETTERS = 30
+_WIDTH, _LABEL, _ROW, _BAR = 460, 150, 28, 15
+_LABEL_LETTERS = 22
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { text-align: left; font-weight: 600; padding: .9rem 1.1rem .4rem; }
 th { text-align: left; color: var(--soft); font-weight: 600; font-size: .82rem; white-space: nowrap; }
 th, td { padding: .5rem 1.1rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-tbody tr:last-child td { border-bottom: 0; } .number { text-align: right; font-variant-numeric: tabular-nums; }
+td:first-child { min-width: 11rem; } tbody tr:last-child td { border-bottom: 0; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 .nothing { color: var(--soft); } footer { padding: 2.5rem 1.5rem 3rem; color: var(--soft); font-size: .85rem; }
 @media (max-width: 40rem) { header { padding-top: 1.5rem; } h1 { font-size: 1.6rem; } dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .5rem; } }

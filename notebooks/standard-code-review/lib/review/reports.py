@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from review.findings import Finding, NotAssessed
-from review.values import Json, mapping, objects
+from review.findings import Finding, NotAssessed, rank
+from review.values import Json, mapping, objects, shortened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,21 @@ class PhaseReport:
     findings: tuple[Finding, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
     summary: Mapping[str, Json] = field(default_factory=dict)
+
+    def bounded(self, most: int, letters: int) -> PhaseReport:
+        """Return the report with at most `most` findings, the worst, each with at most `letters` of evidence.
+
+        What a child reports travels with its parent's state, so it has to stay small.
+        """
+        ranked = sorted(self.findings, key=rank)
+        kept = tuple(
+            replace(item, evidence=shortened(item.evidence, letters), subject=item.subject or item.evidence[:letters])
+            for item in ranked[:most]
+        )
+        left = len(ranked) - len(kept)
+        more = NotAssessed(what=f"{left} more finding(s) of single files", reason="only the worst of a file are listed")
+        missing = (*self.not_assessed, *((more,) if left else ()))
+        return replace(self, findings=kept, not_assessed=missing)
 
     def as_json(self) -> dict[str, Json]:
         """Return the report as JSON."""
