@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, model_validator
 
 from .conditions import Condition, condition_to_json, parse_condition
 from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
@@ -16,6 +16,8 @@ NAME = r"^[a-z][a-z0-9_]{0,63}$"
 SCHEMA_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 VERSION = r"^\d+\.\d+\.\d+(\+[0-9A-Za-z.-]+)?$"
 BATCH_SIZE = 200
+STORED = {"stored": True}
+"""Validation context of a definition read back from the store: its schemas were checked when published."""
 
 
 def _json(value: object) -> object:
@@ -23,7 +25,9 @@ def _json(value: object) -> object:
     return value
 
 
-def _schema(value: object) -> object:
+def _schema(value: object, info: ValidationInfo) -> object:
+    if info.context is STORED:
+        return value
     check_json(value)
     if value is not None:
         check_schema(value)
@@ -194,6 +198,15 @@ class Definition(Model):
         if problems:
             raise Contradictions(problems)
         return self
+
+    @classmethod
+    def load(cls, text: str | bytes) -> Self:
+        """Return the definition that `dump` gave, without checking its schemas again."""
+        return cls.model_validate_json(text, context=STORED)
+
+    def dump(self) -> str:
+        """Return the definition as JSON, for `load`."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True)
 
     def phase(self, name: str) -> Phase:
         """Return the phase called `name`; raises `KeyError` when there is none."""

@@ -1,55 +1,26 @@
 """JSON Schema as definitions use it: draft 2020-12, references only inside the same schema."""
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import jsonschema
-from jsonschema import Draft202012Validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
-
-from .errors import InvalidInput
 from .json_values import JsonObject, JsonValue
-
-_NO_REMOTE: Registry[Any] = Registry()
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCES = ("$ref", "$dynamicRef")
 
 
 def check_schema(schema: object) -> None:
     """Raise `ValueError` unless `schema` is a JSON Schema object that refers to nothing outside itself."""
     if not isinstance(schema, Mapping):
         raise ValueError("a JSON Schema here is an object")
-    for part in _parts(schema):
-        if isinstance(part.get("$id"), str) or part.get("$schema", _DIALECT) != _DIALECT:
-            raise ValueError(f"a JSON Schema here has no $id, and its $schema is {_DIALECT} or absent")
-    try:
-        Draft202012Validator.check_schema(dict(schema))
-    except jsonschema.SchemaError as error:
-        raise ValueError(f"not a JSON Schema: {error.message[:300]} at {error.json_path}") from None
-    resolver = _NO_REMOTE.resolver_with_root(DRAFT202012.create_resource(dict(schema)))
-    for part in _parts(schema):
-        for key in _REFERENCES:
-            target = part.get(key)
-            if isinstance(target, str):
-                _check_reference(key, target, resolver)
-        for pattern in _patterns(part):
-            _check_pattern(pattern)
+    if schema:
+        from .schema_validation import check_full_schema
+
+        check_full_schema(schema)
 
 
 def check_value(value: JsonValue, schema: JsonObject, *, what: str) -> None:
     """Raise `InvalidInput` with one line per fault unless `value` fits `schema`."""
-    validator = Draft202012Validator(dict(schema), registry=_NO_REMOTE)
-    try:
-        faults = sorted(validator.iter_errors(value), key=lambda error: error.json_path)
-    except (RecursionError, Unresolvable, re.error) as error:
-        reason = "it refers to itself for ever" if isinstance(error, RecursionError) else str(error)[:300]
-        raise InvalidInput(f"{what}: the schema cannot be applied: {reason}") from None
-    if faults:
-        lines = [f"{what}{fault.json_path.removeprefix('$')}: {fault.message[:300]}" for fault in faults[:10]]
-        raise InvalidInput("; ".join(lines))
+    if schema:
+        from .schema_validation import check_full_value
+
+        check_full_value(value, schema, what=what)
 
 
 def with_defaults(value: JsonObject, schema: JsonObject) -> JsonObject:
@@ -63,38 +34,3 @@ def with_defaults(value: JsonObject, schema: JsonObject) -> JsonObject:
         if isinstance(entry, Mapping) and "default" in entry and name not in value
     }
     return {**defaults, **value}
-
-
-def _parts(schema: object) -> Iterator[Mapping[str, object]]:
-    """Yield every object in the schema, those inside `enum` and other data as well."""
-    if isinstance(schema, Mapping):
-        yield schema
-        for entry in schema.values():
-            yield from _parts(entry)
-    elif isinstance(schema, (list, tuple)):
-        for entry in schema:
-            yield from _parts(entry)
-
-
-def _check_reference(key: str, target: str, resolver: Any) -> None:  # referencing types its resolver loosely
-    if not target.startswith("#"):
-        raise ValueError(f"{key} {target[:80]!r} points outside the schema; only #… is allowed")
-    try:
-        resolver.lookup(target)
-    except Unresolvable:
-        raise ValueError(f"{key} {target[:80]!r} points to nothing in the schema") from None
-
-
-def _patterns(part: Mapping[str, object]) -> Iterator[str]:
-    pattern, named = part.get("pattern"), part.get("patternProperties")
-    if isinstance(pattern, str):
-        yield pattern
-    if isinstance(named, Mapping):
-        yield from (key for key in named if isinstance(key, str))
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"the pattern {pattern[:80]!r} is not a regular expression: {error}") from None
