@@ -1,0 +1,1 @@
+"""Doors for people and programs: command line, demonstration, widgets. They decide nothing."""

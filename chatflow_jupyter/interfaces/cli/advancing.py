@@ -1,0 +1,215 @@
+"""What `trigger`, `pause`, `resume`, `retry` and `terminate` do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from chatflow_jupyter.bootstrap import spawn_background
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput
+from chatflow_jupyter.domain.forecast import Forecast
+from chatflow_jupyter.domain.instance import ENDED, FINAL, Instance, Status, WaitingReason
+from chatflow_jupyter.domain.requests import Trigger
+from chatflow_jupyter.interfaces.cli.displays import display_for
+from chatflow_jupyter.interfaces.cli.ending import drive, follow_to_the_end, print_accepted, print_end
+from chatflow_jupyter.interfaces.cli.following import Follower
+from chatflow_jupyter.interfaces.cli.main import say
+from chatflow_jupyter.interfaces.cli.parameters import read_data
+from chatflow_jupyter.interfaces.cli.session import Session, in_session
+from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
+from chatflow_jupyter.interfaces.cli.terminal import safe_line
+
+COMES_LATER = frozenset({WaitingReason.CHILDREN, WaitingReason.RETRY})
+
+
+def trigger(options: argparse.Namespace) -> int:
+    """Advance an instance and follow it; --dry-run only tells."""
+    request = Trigger(
+        principal=Session.principal,
+        data=read_data(options.data),
+        decision=options.decision,
+        reason=options.reason,
+    )
+    if options.reason is not None and options.decision is None:
+        raise InvalidInput("--reason goes with --approve or --reject")
+
+    async def preview(session: Session) -> int:
+        instance = await _find(session)
+        foreseen = await session.app.orchestrator.preview(session.tenant_id, instance.instance_id, request)
+        _print_forecast(session, instance, foreseen)
+        return 0
+
+    async def advance(session: Session) -> int:
+        instance = await _find(session)
+        await drive(session, instance)
+        if request.decision is not None and _gate_may_come(instance):
+            instance = await _follow_to_the_gate(session, instance, request.decision)
+        await session.app.orchestrator.trigger(
+            session.tenant_id, instance.instance_id, request, key=options.idempotency_key
+        )
+        return await follow_to_the_end(session, await _find(session), from_now=True)
+
+    async def advance_detached(session: Session) -> int:
+        instance = await _find(session)
+        await session.app.orchestrator.trigger(
+            session.tenant_id, instance.instance_id, request, key=options.idempotency_key
+        )
+        return await _go_on_detached(session)
+
+    if options.dry_run:
+        return in_session(options, "query", preview)
+    if options.detach:
+        return in_session(options, "query", advance_detached)
+    return in_session(options, "foreground", advance)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on after a pause, a failure or a killed process, and follow."""
+
+    async def go_on(session: Session) -> int:
+        instance = await _find(session)
+        if instance.status in FINAL:
+            say(f"nothing to resume: {instance.instance_id} is {instance.status}")
+            await print_end(session, instance)
+            return exit_status(instance)
+        if instance.status is Status.CREATED and not instance.paused:
+            hint = session.command("trigger", instance.instance_id)
+            raise Conflict(f"{instance.instance_id}: not started yet; start it with: {hint}")
+        if options.detach:
+            await _resume(session, instance)
+            return await _go_on_detached(session)
+        await drive(session, instance)
+        await _resume(session, instance)
+        return await follow_to_the_end(session, await _find(session), from_now=True)
+
+    return in_session(options, "query" if options.detach else "foreground", go_on)
+
+
+def retry(options: argparse.Namespace) -> int:
+    """Run a failed phase again, or a scheduled retry now, and follow."""
+
+    async def again(session: Session) -> int:
+        instance = await _find(session)
+        if instance.status is not Status.FAILED and instance.waiting_reason is not WaitingReason.RETRY:
+            raise Conflict(f"{instance.instance_id}: nothing to retry: it is {_standing(instance)}")
+        if options.detach:
+            await _advance(session, instance)
+            return await _go_on_detached(session)
+        await drive(session, instance)
+        await _advance(session, instance)
+        return await follow_to_the_end(session, await _find(session), from_now=True)
+
+    return in_session(options, "query" if options.detach else "foreground", again)
+
+
+def pause(options: argparse.Namespace) -> int:
+    """Pause the instance and its subtree."""
+
+    async def hold(session: Session) -> int:
+        instance = await _find(session)
+        await session.app.orchestrator.pause(session.tenant_id, instance.instance_id, session.principal)
+        return await _go_on_detached(session)
+
+    return in_session(options, "query", hold)
+
+
+def terminate(options: argparse.Namespace) -> int:
+    """End the instance and its subtree."""
+
+    async def end(session: Session) -> int:
+        instance = await _find(session)
+        await session.app.orchestrator.terminate(
+            session.tenant_id, instance.instance_id, session.principal, options.reason
+        )
+        return await _go_on_detached(session)
+
+    return in_session(options, "query", end)
+
+
+async def _find(session: Session) -> Instance:
+    queries = session.app.queries
+    instance_id = await queries.find(session.tenant_id, session.options.instance)
+    session.options.instance = instance_id  # `last` must mean the same one all along
+    return await queries.instance(session.tenant_id, instance_id)
+
+
+async def _resume(session: Session, instance: Instance) -> None:
+    if instance.paused:
+        await session.app.orchestrator.resume(session.tenant_id, instance.instance_id, session.principal)
+    elif instance.status is Status.FAILED:
+        await _advance(session, instance)
+
+
+async def _advance(session: Session, instance: Instance) -> None:
+    request = Trigger(principal=session.principal)
+    await session.app.orchestrator.trigger(session.tenant_id, instance.instance_id, request)
+
+
+async def _go_on_detached(session: Session) -> int:
+    """Print how the instance stands; see that somebody does what is left to do in its tree."""
+    instance = await _find(session)
+    unfinished = await session.app.storage.unfinished_trees()
+    if any(tree.root_id == instance.root_id for tree in unfinished):
+        spawn_background(session.settings)
+    await print_accepted(session, [instance])
+    return 0
+
+
+def _gate_may_come(instance: Instance) -> bool:
+    if instance.status in ENDED or instance.paused:
+        return False
+    return instance.status is Status.RUNNING or instance.waiting_reason in COMES_LATER
+
+
+async def _follow_to_the_gate(session: Session, instance: Instance, decision: str) -> Instance:
+    verb = "approving" if decision == "approve" else "rejecting"
+    say(f"the gate is not reached yet ({_standing(instance)}); following until it is, then {verb}")
+
+    def at_gate(now: Instance) -> bool:
+        return now.waiting_reason is WaitingReason.APPROVAL
+
+    with display_for(sys.stderr, session.command) as display:
+        follower = Follower(session=session, instance=instance, display=display)
+        await follower.skip_history()
+        return await follower.follow(until=at_gate)
+
+
+def _standing(instance: Instance) -> str:
+    if instance.status is Status.WAITING and not instance.paused:
+        return f"waiting for {instance.waiting_reason}"
+    return f"{instance.shown_status}" + (f" in phase {instance.phase}" if instance.phase else "")
+
+
+def _print_forecast(session: Session, before: Instance, foreseen: Forecast) -> None:
+    after = foreseen.instance
+    if session.options.json:
+        steps = [
+            {
+                "phase": step.phase,
+                "expected": step.expected,
+                "stops_for": step.stops_for,
+                "depends_on": list(step.depends_on),
+            }
+            for step in foreseen.path
+        ]
+        print_json(
+            {
+                **instance_object(before),
+                "dry_run": {
+                    "status": after.shown_status,
+                    "current_phase": after.phase,
+                    "events": list(foreseen.events),
+                    "path": steps,
+                    "determined": foreseen.determined,
+                },
+            }
+        )
+        return
+    print(f"dry run, nothing is changed: {before.shown_status} -> {after.shown_status}")
+    print(f"  events: {', '.join(foreseen.events)}")
+    for step in foreseen.path:
+        unknown = f"  ? depends on {', '.join(step.depends_on)}, not yet known" if step.depends_on else ""
+        stops = f"  stops for {safe_line(step.stops_for, 100)}" if step.stops_for else ""
+        print(f"  {step.phase}: {step.expected}{stops}{unknown}")
+    if not foreseen.determined:
+        print("  the path beyond what is marked with ? may differ")

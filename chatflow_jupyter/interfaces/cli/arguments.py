@@ -1,0 +1,68 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TypeAlias
+
+# argparse has no public name for what `add_subparsers` returns.
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
+Handler: TypeAlias = Callable[[argparse.Namespace], int]
+
+INSTANCE_HELP = "its id, a unique beginning of it, or `last` for the newest"
+
+
+def add_command(
+    commands: Subparsers, name: str, handler: Handler, summary: str, description: str | None = None
+) -> argparse.ArgumentParser:
+    """Declare a command run by `handler`; `summary` is its line in the list of commands."""
+    text = description or f"{summary[0].upper()}{summary[1:]}."
+    command = commands.add_parser(name, help=summary, description=text)
+    command.set_defaults(handler=handler)
+    return command
+
+
+def subcommands(action: argparse.Action) -> list[tuple[str, str]]:
+    """Return name and summary of each listed subcommand; none when `action` is no list of them."""
+    listed = getattr(action, "_choices_actions", [])  # argparse has no public way to read it back
+    return [(entry.dest, entry.help or "") for entry in listed]
+
+
+def add_home(command: argparse.ArgumentParser) -> None:
+    """Declare where instances are kept."""
+    command.add_argument(
+        "--home", metavar="DIR", help="where everything is kept (default: CHATFLOW_HOME, see `config show`)"
+    )
+
+
+def add_place(command: argparse.ArgumentParser) -> None:
+    """Declare home and tenant."""
+    command.add_argument("--tenant", metavar="ID", default="local", help="tenant (default: local)")
+    add_home(command)
+
+
+def add_instance(command: argparse.ArgumentParser) -> None:
+    """Declare the instance a command is about."""
+    command.add_argument("instance", metavar="ID", help=INSTANCE_HELP)
+
+
+def add_json(command: argparse.ArgumentParser, what: str = "one JSON object") -> None:
+    """Declare machine-readable output."""
+    command.add_argument("--json", action="store_true", help=f"print {what} instead of text")
+
+
+def add_detach(command: argparse.ArgumentParser) -> None:
+    """Declare going on without the terminal."""
+    command.add_argument(
+        "--detach",
+        action="store_true",
+        help="return at once; a background runner goes on without the terminal",
+    )
+
+
+def add_key(command: argparse.ArgumentParser) -> None:
+    """Declare the idempotency key."""
+    command.add_argument(
+        "--idempotency-key", metavar="K", help="the same request again with the same key changes nothing"
+    )

@@ -1,0 +1,112 @@
+"""`trigger`, `pause`, `resume`, `terminate`, `retry`: what people do to an instance."""
+
+from __future__ import annotations
+
+import argparse
+
+from chatflow_jupyter.interfaces.cli.arguments import (
+    Subparsers,
+    add_command,
+    add_detach,
+    add_instance,
+    add_json,
+    add_key,
+    add_place,
+)
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Declare the five commands."""
+    trigger = add_command(
+        commands,
+        "trigger",
+        _trigger,
+        "start, approve, reject, hand in data or go on",
+        "Advance an instance: start it, answer its gate, hand in data, retry now, or resume a failure.\n"
+        "Then follow it.",
+    )
+    add_instance(trigger)
+    trigger.add_argument(
+        "--data", metavar="JSON", help="trigger data, a JSON object; @FILE reads it from a file"
+    )
+    answer = trigger.add_mutually_exclusive_group()
+    answer.add_argument(
+        "--approve", dest="decision", action="store_const", const="approve", help="open the gate it waits at"
+    )
+    answer.add_argument(
+        "--reject", dest="decision", action="store_const", const="reject", help="close the gate it waits at"
+    )
+    trigger.add_argument("--reason", metavar="TEXT", help="why, kept with the answer")
+    trigger.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what would happen, as far as it is determined; change nothing",
+    )
+    add_key(trigger)
+    add_detach(trigger)
+    add_place(trigger)
+    add_json(trigger)
+
+    pause = add_command(
+        commands, "pause", _pause, "let what runs finish and start nothing new, in the whole subtree"
+    )
+    add_instance(pause)
+    add_place(pause)
+    add_json(pause)
+
+    resume = add_command(
+        commands,
+        "resume",
+        _resume,
+        "go on after a pause, a failure or a killed process",
+        "Go on after a pause, a failure or a killed process, and follow.\n"
+        "Finished phases are kept, not run again.",
+    )
+    retry = add_command(
+        commands,
+        "retry",
+        _retry,
+        "try a failed phase again, now",
+        "Run a failed phase, or one whose retry is scheduled, again now, and follow.",
+    )
+    for command in (resume, retry):
+        add_instance(command)
+        add_detach(command)
+        add_place(command)
+        add_json(command)
+
+    terminate = add_command(commands, "terminate", _terminate, "end an instance and its subtree for good")
+    add_instance(terminate)
+    terminate.add_argument("--reason", metavar="TEXT", help="why, kept with the end")
+    add_place(terminate)
+    add_json(terminate)
+
+
+def _trigger(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advancing import trigger
+
+    return trigger(options)
+
+
+def _pause(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advancing import pause
+
+    return pause(options)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advancing import resume
+
+    return resume(options)
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advancing import retry
+
+    return retry(options)
+
+
+def _terminate(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advancing import terminate
+
+    return terminate(options)

@@ -1,0 +1,96 @@
+"""The end of a command that followed: the picture stops, one summary or JSON object is printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from chatflow_jupyter.domain.ids import InstanceId
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.json_values import JsonObject
+from chatflow_jupyter.interfaces.cli.displays import display_for
+from chatflow_jupyter.interfaces.cli.following import Follower
+from chatflow_jupyter.interfaces.cli.main import say
+from chatflow_jupyter.interfaces.cli.session import Session
+from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
+from chatflow_jupyter.interfaces.cli.terminal import safe_line
+from chatflow_jupyter.interfaces.cli.wording import summary_lines
+
+_WORST_FIRST = (4, 5, 3, 0)
+MAX_NAMED = 5
+
+
+async def follow_to_the_end(session: Session, instance: Instance, *, from_now: bool) -> int:
+    """Drive and follow one instance on standard error, print how it ended, and return the exit status."""
+    await drive(session, instance)
+    with display_for(sys.stderr, session.command) as display:
+        follower = Follower(session=session, instance=instance, display=display)
+        if from_now:
+            await follower.skip_history()
+        instance = await follower.follow()
+    await print_end(session, instance)
+    return exit_status(instance)
+
+
+async def drive(session: Session, instance: Instance) -> None:
+    """Take the instance's tree over unless a living process has it; then say so."""
+    session.followed.append(instance.instance_id)
+    engine = session.app.engine
+    if engine is None or instance.ended:
+        return
+    if await engine.adopt(instance.tenant_id, instance.root_id) == "theirs":
+        say(f"{instance.root_id} is driven by another process already; following it")
+    await _see_to_others(session)
+
+
+async def _see_to_others(session: Session) -> None:
+    """Let what dead processes left unfinished in this home go on in the background, and say so."""
+    assert session.app.engine is not None
+    own = [await _root_of(session, instance_id) for instance_id in session.followed]
+    orphans = await session.app.engine.look_after_orphans(but=own)
+    if orphans:
+        named = ", ".join(tree.root_id for tree in list(orphans)[:MAX_NAMED])
+        many = "an unfinished instance" if len(orphans) == 1 else f"{len(orphans)} unfinished instances"
+        say(f"{many} of this home had lost their process; going on in the background: {named}")
+
+
+async def _root_of(session: Session, instance_id: InstanceId) -> InstanceId:
+    return (await session.app.queries.instance(session.tenant_id, instance_id)).root_id
+
+
+async def print_end(session: Session, instance: Instance) -> None:
+    """Print how an instance stands: a summary block, or one JSON object."""
+    if session.options.json:
+        print_json(await ended_object(session, instance))
+        return
+    stored = await session.app.queries.artifacts(instance.tenant_id, instance.instance_id)
+    lines = summary_lines(
+        instance,
+        now=datetime.now(UTC),
+        artifacts=len(stored),
+        stream=sys.stdout,
+        command=session.command,
+    )
+    print("\n".join(lines))
+
+
+async def ended_object(session: Session, instance: Instance) -> JsonObject:
+    """Return the instance as JSON, with the number of artifacts it stored."""
+    stored = await session.app.queries.artifacts(instance.tenant_id, instance.instance_id)
+    return {**instance_object(instance), "artifacts": len(stored)}
+
+
+async def print_accepted(session: Session, instances: Sequence[Instance], *, as_list: bool = False) -> None:
+    """Print instances that go on without this command: ids to use later, or JSON."""
+    if session.options.json:
+        objects = [instance_object(instance) for instance in instances]
+        print_json(objects if as_list else objects[0])
+        return
+    for instance in instances:
+        print(f"{instance.instance_id}  {instance.shown_status}  {safe_line(instance.definition.schema_id)}")
+
+
+def worst(statuses: Sequence[int]) -> int:
+    """Return the exit status of several instances: failed, terminated, waiting, completed, in this order."""
+    return next((status for status in _WORST_FIRST if status in statuses), 0)

@@ -1,0 +1,108 @@
+"""Following an instance until it ends, or waits for somebody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from chatflow_jupyter.domain.events import Event, EventType
+from chatflow_jupyter.domain.instance import Instance, WaitingReason
+from chatflow_jupyter.interfaces.cli.displays import Display
+from chatflow_jupyter.interfaces.cli.session import Session
+from chatflow_jupyter.interfaces.cli.snapshot import Snapshot, take_snapshot
+from chatflow_jupyter.interfaces.cli.wording import failure_lines
+
+PAGE = 500
+TICK_SEC = 0.25
+TICKS_BEFORE_LOOKING = 4
+PAUSE_BETWEEN_LOOKS_SEC = 0.05
+PEOPLE = frozenset({WaitingReason.TRIGGER, WaitingReason.APPROVAL, WaitingReason.BUDGET})
+
+
+@dataclass(kw_only=True)
+class Follower:
+    """Follows one instance: shows its tree's events and picture on `display`."""
+
+    session: Session
+    instance: Instance
+    display: Display
+    keeps_driving: bool = True
+    _position: int = field(default=0, init=False)
+
+    async def skip_history(self) -> None:
+        """Begin after what has happened so far."""
+        async for _ in self._new_events():
+            pass
+
+    async def follow(self, until: Callable[[Instance], bool] | None = None) -> Instance:
+        """Show what happens until the instance ended, nothing goes on without somebody, or `until` says so.
+
+        Returns the instance as it is then.
+        """
+        storage = self.session.app.storage
+        while True:
+            seen = storage.change_token()
+            snapshot = await self._look()
+            if (until is not None and until(snapshot.root)) or await self._settled(snapshot):
+                return snapshot.root
+            await self._wait(seen)
+            await self._drive_if_nobody_does()
+
+    async def _look(self) -> Snapshot:
+        async for event in self._new_events():
+            self.display.event(event)
+            if event.type is EventType.PHASE_FAILED:
+                self.display.lines(await self._explanation(event), "red")
+        snapshot = await take_snapshot(self.session.app.queries, self.instance)
+        self.display.snapshot(snapshot)
+        return snapshot
+
+    async def _new_events(self) -> AsyncIterator[Event]:
+        while True:
+            page = await self.session.app.queries.events(
+                self.instance.tenant_id, root_id=self.instance.root_id, after=self._position, limit=PAGE
+            )
+            for stored in page:
+                self._position = stored.position
+                yield stored.event
+            if len(page) < PAGE:
+                return
+
+    async def _explanation(self, event: Event) -> list[str]:
+        queries = self.session.app.queries
+        instance = await queries.instance(event.tenant_id, event.instance_id)
+        for attempt in await queries.attempts(event.tenant_id, event.instance_id):
+            if attempt.phase == event.phase and attempt.number == event.attempt and attempt.failure:
+                return [
+                    f"  {line}" for line in failure_lines(attempt.failure, instance, self.session.command)
+                ]
+        return []
+
+    async def _settled(self, snapshot: Snapshot) -> bool:
+        """Whether nothing more happens by itself: ended, waiting for people, or the whole tree is still."""
+        instance = snapshot.root
+        alone = instance.descendants == 0
+        if instance.ended and alone:
+            return True
+        if instance.waiting_reason in PEOPLE and alone and not instance.paused:
+            return True
+        if not snapshot.quiet:
+            return False
+        if instance.paused or instance.waiting_reason in PEOPLE:
+            return True
+        unfinished = await self.session.app.storage.unfinished_trees()
+        return all(tree.root_id != instance.root_id for tree in unfinished)
+
+    async def _wait(self, seen: int) -> None:
+        for _ in range(TICKS_BEFORE_LOOKING):
+            if await self.session.app.storage.wait_for_change(seen, TICK_SEC) != seen:
+                break
+            self.display.tick()
+        await asyncio.sleep(PAUSE_BETWEEN_LOOKS_SEC)
+
+    async def _drive_if_nobody_does(self) -> None:
+        """Take the tree over when the process that drove it has died meanwhile."""
+        engine = self.session.app.engine
+        if self.keeps_driving and engine is not None:
+            await engine.adopt(self.instance.tenant_id, self.instance.root_id)

@@ -1,0 +1,133 @@
+"""One command's session: settings, log, the opened product, and an orderly end when interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shlex
+import shutil
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
+from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, InstanceId, Principal, TenantId
+from chatflow_jupyter.interfaces.cli.logs import start_logging
+from chatflow_jupyter.interfaces.cli.main import INTERRUPTED, say
+from chatflow_jupyter.settings import Settings, load_settings
+
+Role = Literal["query", "foreground"]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAX_TENANT_LENGTH = 64
+PROGRAMS = {"chatflow": "chatflow", "jupyter-chatflow": "jupyter chatflow"}
+
+
+@dataclass(kw_only=True)
+class Session:
+    """What a command works with. `followed` are the instances an interruption leaves behind."""
+
+    options: argparse.Namespace
+    settings: Settings
+    app: ChatFlow
+    tenant_id: TenantId
+    principal: Principal = LOCAL_PRINCIPAL
+    followed: list[InstanceId] = field(default_factory=list)
+
+    def command(self, *words: str) -> str:
+        """Return a command line to show: it reaches the same home and tenant as this one."""
+        return shown_command(self.options, *words)
+
+
+def shown_command(options: argparse.Namespace, *words: str) -> str:
+    """Return `chatflow WORDS…` with the home and tenant this command line was given."""
+    given: list[str] = []
+    if getattr(options, "home", None):
+        given += ["--home", str(options.home)]
+    if getattr(options, "tenant", "local") != "local":
+        given += ["--tenant", str(options.tenant)]
+    return " ".join([program(), *words, *map(shlex.quote, given)])
+
+
+def program() -> str:
+    """Return how this program is called from here: its name, or its path when it is not on the PATH."""
+    called = Path(sys.argv[0])
+    if called.name not in PROGRAMS or not called.is_file():
+        return "chatflow"
+    found = shutil.which(called.name)
+    if found is not None and Path(found).samefile(called):
+        return PROGRAMS[called.name]
+    try:
+        return shlex.quote(str(called.absolute().relative_to(Path.cwd())))
+    except ValueError:
+        return shlex.quote(str(called.absolute()))
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings, with the command line's own home first."""
+    home = getattr(options, "home", None)
+    return load_settings({"home": home} if home else None)
+
+
+def tenant_of(options: argparse.Namespace) -> TenantId:
+    """Return the tenant named on the command line; raises `InvalidInput` for what cannot be one."""
+    name = str(getattr(options, "tenant", "local"))
+    if not name or len(name) > MAX_TENANT_LENGTH or not all(sign.isalnum() or sign in "-_." for sign in name):
+        raise InvalidInput(f"--tenant {name!r}: 1 to {MAX_TENANT_LENGTH} letters, digits, - _ or .")
+    if name.startswith("."):
+        raise InvalidInput(f"--tenant {name!r}: may not begin with a dot")
+    return TenantId(name)
+
+
+def in_session(options: argparse.Namespace, role: Role, action: Callable[[Session], Awaitable[int]]) -> int:
+    """Open the product in `role`, run `action`, and return its exit status.
+
+    Interrupted (Ctrl-C, SIGTERM, a closed terminal) it closes in order, says that what it followed is kept
+    and how to go on, and returns 130. A second interruption ends the process at once.
+    """
+    settings = settings_of(options)
+    tenant_id = tenant_of(options)
+    start_logging(settings)
+    followed: list[InstanceId] = []
+
+    async def within() -> int:
+        _end_on_signals()
+        async with open_chatflow(settings, role) as app:
+            session = Session(
+                options=options, settings=settings, app=app, tenant_id=tenant_id, followed=followed
+            )
+            return await action(session)
+
+    try:
+        return asyncio.run(within())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        _say_what_is_kept(options, role, followed)
+        return INTERRUPTED
+
+
+def _end_on_signals() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    seen = 0
+
+    def end() -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            os._exit(INTERRUPTED)
+        task.cancel()
+
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, end)
+
+
+def _say_what_is_kept(options: argparse.Namespace, role: Role, followed: list[InstanceId]) -> None:
+    if not followed:
+        say("interrupted")
+    for instance_id in followed:
+        verb = "resume" if role == "foreground" else "watch"
+        say(f"interrupted; {instance_id} is kept; go on with: {shown_command(options, verb, instance_id)}")

@@ -1,0 +1,133 @@
+"""Sentences and blocks about instances, the same wherever they are printed; all made safe to print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TextIO
+
+from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.instance import Failure, Instance, WaitingReason
+from chatflow_jupyter.domain.json_values import JsonValue, canonical_json
+from chatflow_jupyter.interfaces.cli.terminal import painted, safe_line, safe_text, shown_duration
+
+CommandLine = Callable[..., str]
+STATUS_STYLE = {
+    "completed": "green",
+    "failed": "red",
+    "terminated": "red",
+    "waiting": "yellow",
+    "paused": "yellow",
+    "running": "cyan",
+}
+MAX_OUTPUT_LINES = 8
+MAX_VALUE = 160
+
+
+def event_line(event: Event) -> str:
+    """Return an event as one line: time, instance, type, then `name=value` pairs; made to be searched."""
+    pairs = []
+    if event.phase is not None:
+        pairs.append(f"phase={event.phase}")
+    if event.attempt is not None:
+        pairs.append(f"attempt={event.attempt}")
+    pairs += [f"{name}={_value(value)}" for name, value in event.data.items()]
+    moment = event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return " ".join([moment, event.instance_id, f"{event.type:<18}", *pairs]).rstrip()
+
+
+def _value(value: JsonValue) -> str:
+    if isinstance(value, str):
+        line = safe_line(value, MAX_VALUE)
+        return line if line and not set(line) & set(' "=') else '"' + line.replace('"', "'") + '"'
+    return safe_line(canonical_json(value), MAX_VALUE)
+
+
+def failure_lines(failure: Failure, instance: Instance, command: CommandLine) -> list[str]:
+    """Return what a person needs to act on a failure: cell, error, last output, where the notebook is."""
+    phase = failure.phase or instance.phase or ""
+    where = f"phase {phase}" if phase else "the instance"
+    if failure.cell_index is not None:
+        name = f" ({safe_line(failure.cell_name, 60)})" if failure.cell_name else ""
+        where += f", cell {failure.cell_index + 1}{name}"
+    lines = [f"failed in {where}: {safe_line(failure.message, 500)} [{failure.code}]"]
+    if failure.last_output and failure.last_output.strip():
+        last = safe_text(failure.last_output).rstrip().splitlines()[-MAX_OUTPUT_LINES:]
+        lines += ["  last output:", *(f"    {line[:200]}" for line in last)]
+    if failure.cell_index is not None or failure.ename is not None:
+        save = command("artifacts", instance.instance_id, "--save", "DIR")
+        lines.append(f"  the notebook as far as it ran: {save}  ({phase}/{phase}.ipynb)")
+    return lines
+
+
+def waiting_lines(instance: Instance, command: CommandLine) -> list[str]:
+    """Return what an instance waits for and the exact commands that go on."""
+    ident = instance.instance_id
+    if instance.paused:
+        return ["paused", f"  go on:    {command('resume', ident)}"]
+    detail = safe_line(instance.waiting_detail or "", 300)
+    match instance.waiting_reason:
+        case WaitingReason.APPROVAL:
+            return [
+                f"waiting for approval before {instance.phase}: {detail}",
+                f"  approve:  {command('trigger', ident, '--approve')}",
+                f"  reject:   {command('trigger', ident, '--reject')}",
+            ]
+        case WaitingReason.TRIGGER:
+            return [
+                f"waiting for {detail}",
+                f"  go on:    {command('trigger', ident, '--data', quoted('{…}'))}",
+            ]
+        case WaitingReason.BUDGET:
+            return [f"waiting for budget: {detail}", f"  go on:    {command('trigger', ident)}"]
+        case WaitingReason.RETRY:
+            return [f"waiting to try again: {detail}", f"  now:      {command('retry', ident)}"]
+        case WaitingReason.CHILDREN:
+            return [f"waiting for {detail}", f"  look:     {command('tree', ident)}"]
+        case _:
+            return []
+
+
+def quoted(text: str) -> str:
+    """Return `text` in single quotes, as typed in a shell."""
+    return f"'{text}'"
+
+
+def headline_of(instance: Instance) -> str | None:
+    """Return the line a phase offered as `headline`, the latest phase's first."""
+    for name in reversed(list(instance.phases)):
+        outcome = instance.variables.get(name)
+        if isinstance(outcome, dict) and isinstance(outcome.get("headline"), str):
+            return safe_line(str(outcome["headline"]), 300)
+    return None
+
+
+def summary_lines(
+    instance: Instance, *, now: datetime, artifacts: int, stream: TextIO, command: CommandLine
+) -> list[str]:
+    """Return the block a followed command ends with: status, duration, outcome, artifacts, what to do."""
+    status = painted(instance.shown_status, STATUS_STYLE.get(instance.shown_status, "bold"), stream)
+    took = shown_duration(duration_of(instance, now))
+    lines = [
+        f"{status}  {instance.definition.schema_id}  {instance.instance_id}" + (f"  {took}" if took else "")
+    ]
+    headline = headline_of(instance)
+    if headline:
+        lines.append(f"  outcome:   {headline}")
+    if artifacts:
+        save = command("artifacts", instance.instance_id, "--save", "DIR")
+        lines.append(f"  artifacts: {artifacts}; {save}")
+    if instance.failure is not None and instance.shown_status == "failed":
+        lines += [f"  {line}" for line in failure_lines(instance.failure, instance, command)]
+        lines.append(f"  go on from there: {command('retry', instance.instance_id)}")
+    elif not instance.ended:
+        lines += [f"  {line}" for line in waiting_lines(instance, command)]
+    return lines
+
+
+def duration_of(instance: Instance, now: datetime) -> float | None:
+    """Return for how many seconds the instance ran, or has been running; None before its start."""
+    if instance.started_at is None and instance.status == "created":
+        return None
+    began = instance.started_at or instance.created_at
+    return ((instance.ended_at or now) - began).total_seconds()
