@@ -1,9 +1,10 @@
 """Run notebooks of a copied tree, each in a clean kernel, one JSON line each.
 
-Started as ``python -P chatflow_review_notebooks.py PLAN.json`` with *our* interpreter, which has nbclient; the
-kernels are the reviewed project's. The plan is ``{root, runtime, sec, environment, notebooks: [path]}`` and a
-kernelspec called ``chatflow-review`` on JUPYTER_PATH. A line is ``{path, outcome, cell, ename, message, source,
-sec}``, where the outcome is ``ok``, ``broken``, ``timeout``, ``kernel_died`` or ``unreadable``.
+Started as ``python -P chatflow_review_notebooks.py PLAN.json`` with *our* interpreter, which has nbclient;
+the kernels are the reviewed project's. The plan is ``{root, runtime, sec, environment, notebooks: [path]}``,
+and a kernelspec called ``chatflow-review`` is on JUPYTER_PATH. A line is
+``{path, outcome, cell, ename, message, source, sec}``, where the outcome is ``ok``,
+``broken``, ``timeout``, ``kernel_died`` or ``unreadable``.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from pathlib import Path
 
 sys.modules["rfc3987_syntax"] = None  # 1.5 s of import for a check nobody asks for
 
-import nbformat
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+import nbformat  # noqa: E402
+from jupyter_client.manager import AsyncKernelManager  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

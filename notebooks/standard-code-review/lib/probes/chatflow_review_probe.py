@@ -35,7 +35,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_collectreport(report):
-    """A file that cannot be imported is one broken test."""
+    """Write a file that cannot be imported as one broken test."""
     if report.failed:
         write({"test": report.nodeid, "outcome": "error", "sec": 0.0, "message": _said(report)})
 

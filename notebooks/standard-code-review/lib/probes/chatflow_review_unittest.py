@@ -12,14 +12,14 @@ from chatflow_review_probe import switch_context, write
 class Recorder(unittest.TestResult):
     """Writes a line when a test ends."""
 
-    def startTest(self, test):
+    def startTest(self, test):  # noqa: N802  # unittest names it
         """Note the time and tell coverage whose lines come next."""
         super().startTest(test)
         self._record = {"test": test.id(), "outcome": "passed", "sec": 0.0}
         self._begun = time.monotonic()
         switch_context(test.id())
 
-    def stopTest(self, test):
+    def stopTest(self, test):  # noqa: N802  # unittest names it
         """Write what became of the test."""
         super().stopTest(test)
         switch_context("")
@@ -27,29 +27,29 @@ class Recorder(unittest.TestResult):
         write(self._record)
         self._record = None
 
-    def addFailure(self, test, err):
+    def addFailure(self, test, err):  # noqa: N802  # unittest names it
         """Note a failed assertion."""
         super().addFailure(test, err)
         self._note("failed", test, self.failures[-1][1])
 
-    def addError(self, test, err):
+    def addError(self, test, err):  # noqa: N802  # unittest names it
         """Note an exception; one outside a test (a class's set-up) is a line of its own."""
         super().addError(test, err)
         self._note("error", test, self.errors[-1][1])
 
-    def addSubTest(self, test, subtest, err):
-        """A failing part fails its test."""
+    def addSubTest(self, test, subtest, err):  # noqa: N802  # unittest names it
+        """Let a failing part fail its test."""
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._note("failed", test, self._exc_info_to_string(err, test))
 
-    def addSkip(self, test, reason):
+    def addSkip(self, test, reason):  # noqa: N802  # unittest names it
         """Note a test that was passed over."""
         super().addSkip(test, reason)
         self._note("skipped", test, reason)
 
-    def addUnexpectedSuccess(self, test):
-        """A test that should have failed and did not has failed."""
+    def addUnexpectedSuccess(self, test):  # noqa: N802  # unittest names it
+        """Note a test that should have failed and did not."""
         super().addUnexpectedSuccess(test)
         self._note("failed", test, "unexpected success")
 

@@ -23,7 +23,10 @@ _MODES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """Everything the report shows. `summaries` are those of the phases, by name; `files` those of single files."""
+    """Everything the report shows.
+
+    `summaries` are those of the phases, by name; `files` those of single files.
+    """
 
     target: str
     looked_at: str
@@ -97,7 +100,10 @@ class Review:
 def aggregate(
     changes: Changes, reports: Mapping[str, PhaseReport], files: Iterable[tuple[str, PhaseReport | None]]
 ) -> Review:
-    """Put the reports of all phases together. `files` are (path, report); None means the review of it failed."""
+    """Put the reports of all phases together.
+
+    `files` are (path, report); None means that the review of the file failed.
+    """
     singles = list(files)
     lost = [
         NotAssessed(what=f"the review of {path}", reason="its child instance did not complete")
@@ -149,7 +155,9 @@ def _merged(group: list[Finding]) -> Finding:
     also = "Also on this line: " + "; ".join(others)
     evidence = "\n".join(dict.fromkeys(item.evidence for item in group if item.evidence))
     detail = f"{first.detail} {also}".strip()
-    return replace(first, detail=shortened(detail, 2000), evidence=evidence, subject=first.subject or first.title)
+    return replace(
+        first, detail=shortened(detail, 2000), evidence=evidence, subject=first.subject or first.title
+    )
 
 
 def hide_secrets(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -163,7 +171,9 @@ def hide_secrets(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 def _hidden(finding: Finding, secret: set[tuple[str, int | None]]) -> Finding:
     if (finding.path, finding.line) in secret:
         fingerprint = finding.subject or finding.fingerprint
-        title = finding.title if finding.kind == "secret" else f"{finding.rule}, on a line that may hold a secret"
+        title = (
+            finding.title if finding.kind == "secret" else f"{finding.rule}, on a line that may hold a secret"
+        )
         return replace(finding, title=title, evidence=HIDDEN, subject=fingerprint)
     lines = []
     for line in finding.evidence.split("\n"):
@@ -181,6 +191,11 @@ def summed_up(items: Iterable[NotAssessed]) -> tuple[NotAssessed, ...]:
         if item.what not in what:
             what.append(item.what)
     return tuple(
-        NotAssessed(what=shortened("; ".join(what[:12]) + (f"; and {len(what) - 12} more" if len(what) > 12 else ""), 1500), reason=reason)
+        NotAssessed(
+            what=shortened(
+                "; ".join(what[:12]) + (f"; and {len(what) - 12} more" if len(what) > 12 else ""), 1500
+            ),
+            reason=reason,
+        )
         for reason, what in by_reason.items()
     )

@@ -14,7 +14,27 @@ from review.symbols import parse
 from review.trees import Tree
 from review.values import shortened
 
-_COMMON = frozenset("get set add pop update items keys values append close open read write run start stop".split())
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMMON = frozenset(
+    [
+        "get",
+        "set",
+        "add",
+        "pop",
+        "update",
+        "items",
+        "keys",
+        "values",
+        "append",
+        "close",
+        "open",
+        "read",
+        "write",
+        "run",
+        "start",
+        "stop",
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +60,9 @@ def callers_of(change: SignatureChange, path: str, tree: Tree, index: ModuleInde
     for name, source in tree.texts(".py").items():
         module = index.module(name) if word in source else None
         if module is not None:
-            view = _View(index, module, index.package(name), index.names(name)[0] if index.names(name) else "")
+            view = _View(
+                index, module, index.package(name), index.names(name)[0] if index.names(name) else ""
+            )
             sites += _sites(change, targets, view, name, source)
     for name, raw in tree.texts(".ipynb").items():
         book = read_notebook(raw) if word in raw else None
@@ -49,7 +71,7 @@ def callers_of(change: SignatureChange, path: str, tree: Tree, index: ModuleInde
     return tuple(sites)
 
 
-@dataclass(frozen=True, kw_only=False)
+@dataclass(frozen=True)
 class _View:
     """One source, and what its names mean."""
 
@@ -57,19 +79,25 @@ class _View:
     module: ast.Module
     package: str
     own_name: str
+    unique: bool
 
     def meanings(self) -> dict[str, str]:
         """Return the dotted meaning of imported and of own top-level names."""
         own = {
             node.name: f"{self.own_name}.{node.name}"
             for node in self.module.body
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and self.own_name
+            if isinstance(node, (*FUNCTION, ast.ClassDef)) and self.own_name
         }
         return {**own, **bindings(self.module, self.package)}
 
 
 def _in_notebook(
-    change: SignatureChange, targets: frozenset[str], index: ModuleIndex, name: str, book: Notebook
+    change: SignatureChange,
+    targets: frozenset[str],
+    index: ModuleIndex,
+    name: str,
+    book: Notebook,
+    unique: bool,
 ) -> Iterator[CallSite]:
     """Read the code cells as one module, since imports of one serve the next."""
     owners: list[tuple[int, int]] = []
@@ -82,10 +110,10 @@ def _in_notebook(
     module = parse(text, name)
     if module is None:
         return
-    for site in _sites(change, targets, _View(index, module, "", ""), name, text):
-        cell, line = owners[min(site.line, len(owners)) - 1]
+    for site in _sites(change, targets, _View(index, module, "", "", unique), name, text):
+        cell, row = owners[min(site.line, len(owners)) - 1]
         yield CallSite(
-            path=site.path, line=line, code=site.code, breaks=site.breaks, certain=site.certain, cell=cell
+            path=site.path, line=row, code=site.code, breaks=site.breaks, certain=site.certain, cell=cell
         )
 
 
@@ -93,40 +121,34 @@ def _sites(
     change: SignatureChange, targets: frozenset[str], view: _View, path: str, source: str
 ) -> Iterator[CallSite]:
     meanings = view.meanings()
-    word = change.name.rsplit(".", 1)[-1]
     lines = source.split("\n")
     for node in ast.walk(view.module):
         if isinstance(node, ast.Call):
-            meaning, certain = _meaning(node.func, meanings, view), True
-            if meaning not in targets:
-                by_name = "." in change.name and isinstance(node.func, ast.Attribute) and node.func.attr == word
-                if not by_name or word in _COMMON or meaning in _known(view, meaning):
-                    continue
-                certain = False
-            code = ast.get_source_segment(source, node) or lines[node.lineno - 1].strip()
-            breaks = why_it_breaks(change, node)
-            yield CallSite(
-                path=path, line=node.lineno, code=shortened(code, 400), breaks=breaks, certain=certain and _sure(change)
-            )
+            certain = _is_call_of(change, targets, node, meanings, view)
+            if certain is not None:
+                code = shortened(ast.get_source_segment(source, node) or lines[node.lineno - 1].strip(), 400)
+                breaks = why_it_breaks(change, node)
+                yield CallSite(path=path, line=node.lineno, code=code, breaks=breaks, certain=certain)
         elif isinstance(node, ast.ImportFrom) and change.after is None:
-            if any(meanings.get(alias.asname or alias.name) in targets for alias in node.names):
-                why = f"{word!r} cannot be imported any more"
+            if targets & {meanings.get(alias.asname or alias.name) for alias in node.names}:
+                why = f"{change.name!r} cannot be imported any more"
                 code = shortened(ast.unparse(node), 400)
                 yield CallSite(path=path, line=node.lineno, code=code, breaks=why, certain=True)
 
 
-def _sure(change: SignatureChange) -> bool:
-    return change.before.certain and (change.after is None or change.after.certain)
+def _is_call_of(
+    change: SignatureChange, targets: frozenset[str], call: ast.Call, meanings: dict[str, str], view: _View
+) -> bool | None:
+    """Return None for another function's call, else whether it is certainly one of the changed function.
 
-
-def _known(view: _View, meaning: str) -> frozenset[str]:
-    """A method called on an imported module is that module's own function, not the changed method."""
-    owner = meaning.rpartition(".")[0]
-    return frozenset([meaning]) if owner and owner.split(".")[0] in _tops(view) else frozenset()
-
-
-def _tops(view: _View) -> frozenset[str]:
-    return frozenset(target.split(".")[0] for target in bindings(view.module, view.package).values())
+    A method called on an object is only known by its name, which counts when no other class has it.
+    """
+    meaning = _meaning(call.func, meanings, view)
+    if meaning in targets:
+        return change.before.certain and (change.after is None or change.after.certain)
+    word = change.name.rsplit(".", 1)[-1]
+    by_name = "." in change.name and isinstance(call.func, ast.Attribute) and call.func.attr == word
+    return False if by_name and not meaning and view.unique else None
 
 
 def _meaning(function: ast.expr, meanings: dict[str, str], view: _View) -> str:
@@ -142,7 +164,10 @@ def _meaning(function: ast.expr, meanings: dict[str, str], view: _View) -> str:
 
 
 def why_it_breaks(change: SignatureChange, call: ast.Call) -> str:
-    """Return why a call that fitted at base does not fit at head, or ''. Calls with ``*`` or ``**`` are not judged."""
+    """Return why a call that fitted at base does not fit at head, or ''.
+
+    Calls with ``*`` or ``**`` are not judged.
+    """
     if change.after is None:
         return f"{change.name!r} is gone"
     stars = any(isinstance(item, ast.Starred) for item in call.args)
@@ -161,7 +186,9 @@ def why_it_breaks(change: SignatureChange, call: ast.Call) -> str:
     return _other_meaning(before, after, positional)
 
 
-def _other_meaning(before: inspect.BoundArguments, after: inspect.BoundArguments, positional: list[object]) -> str:
+def _other_meaning(
+    before: inspect.BoundArguments, after: inspect.BoundArguments, positional: list[object]
+) -> str:
     """Return which argument lands in another parameter than before, or ''; renamed ones keep their place."""
 
     def places(bound: inspect.BoundArguments) -> dict[int, str]:
@@ -170,6 +197,11 @@ def _other_meaning(before: inspect.BoundArguments, after: inspect.BoundArguments
     old, new = places(before), places(after)
     for number, argument in enumerate(positional, start=1):
         was, now = old.get(id(argument)), new.get(id(argument))
-        if was and now and was != now and (was in after.signature.parameters or now in before.signature.parameters):
+        if (
+            was
+            and now
+            and was != now
+            and (was in after.signature.parameters or now in before.signature.parameters)
+        ):
             return f"argument {number} was {was!r} and is {now!r} now"
     return ""

@@ -20,8 +20,8 @@ LOOKED, TRUNCATED, SKIPPED = "looked at", "truncated", "skipped"
 class FileChange:
     """One file of the change (or of the whole tree) and what becomes of it in this review.
 
-    `status` is ``added``, ``changed``, ``deleted``, ``moved`` or ``present``. `complete` says whether the whole
-    content at head is known, which a ``.diff`` gives for new files only.
+    `status` is ``added``, ``changed``, ``deleted``, ``moved`` or ``present``. `complete` says whether the
+    whole content at head is known, which a ``.diff`` gives for new files only.
     """
 
     path: str
@@ -59,7 +59,7 @@ class FileChange:
         return frozenset(number for hunk in self.hunks for number, _ in hunk.added())
 
     def counts(self, line: int) -> bool:
-        """Whether a remark about `line` belongs to this review: the line changed, or everything is looked at."""
+        """Whether a remark about `line` belongs to this review: it changed, or everything is looked at."""
         return self.whole or line in self.lines
 
     def as_json(self) -> dict[str, Json]:
@@ -83,13 +83,16 @@ class FileChange:
     @classmethod
     def from_json(cls, data: Mapping[str, Json]) -> FileChange:
         """Read what `as_json` wrote."""
-        words = {
-            name: text(data.get(name)) for name in ("path", "old_path", "status", "verdict", "reason", "key")
-        }
-        flags = {name: data.get(name) is True for name in ("is_test", "complete", "whole")}
         return cls(
-            **words,
-            **flags,
+            path=text(data.get("path")),
+            old_path=text(data.get("old_path")),
+            status=text(data.get("status")),
+            verdict=text(data.get("verdict")),
+            reason=text(data.get("reason")),
+            key=text(data.get("key")),
+            is_test=data.get("is_test") is True,
+            complete=data.get("complete") is True,
+            whole=data.get("whole") is True,
             hunks=hunks_from_json(data.get("hunks")),
             added=whole(data.get("added")),
             removed=whole(data.get("removed")),

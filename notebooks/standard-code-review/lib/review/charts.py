@@ -75,11 +75,18 @@ def _row(bar: Bar, top: float, scale: float) -> Html:
         width = segment.value * scale
         if width > 0:
             hint = tag("title", f"{segment.value:g} {segment.name}")
-            shape = {"x": f"{left:.1f}", "y": f"{top:.1f}", "width": f"{max(width - 1, 1):.1f}", "height": _BAR}
+            shape = {
+                "x": f"{left:.1f}",
+                "y": f"{top:.1f}",
+                "width": f"{max(width - 1, 1):.1f}",
+                "height": _BAR,
+            }
             parts.append(_rect(hint, shape, segment.colour))
             left += width
     said = tag("text", bar.said or f"{bar.total:g}", x=f"{left + 8:.1f}", y=middle, class_="amount")
-    track = _rect("", {"x": _LABEL, "y": f"{top:.1f}", "width": _WIDTH - _LABEL - 60, "height": _BAR}, "track")
+    track = _rect(
+        "", {"x": _LABEL, "y": f"{top:.1f}", "width": _WIDTH - _LABEL - 60, "height": _BAR}, "track"
+    )
     return tag("g", track, label, *parts, said)
 
 

@@ -50,10 +50,14 @@ def collect(options: Options, scratch: Path) -> Collected:
     Raises `BadOption` when nothing is there, `GitFailed` when git names a problem the caller has to solve.
     """
     if not options.path.exists():
-        raise BadOption(f"path: there is nothing at {options.path}. Name a folder, a git repository or a .diff file.")
+        raise BadOption(
+            f"path: there is nothing at {options.path}. Name a folder, a git repository or a .diff file."
+        )
     if options.path.is_file():
         if options.path.suffix not in _DIFF_SUFFIXES:
-            raise GitFailed(f"{options.path} is a file: name a folder, a repository, or a .diff or .patch file")
+            raise GitFailed(
+                f"{options.path} is a file: name a folder, a repository, or a .diff or .patch file"
+            )
         changes, base, head = collect_diff(options, scratch)
         return Collected(changes=changes, base=base, head=head)
     repository = inside_repository(options.path, scratch)
@@ -94,7 +98,7 @@ def _choose(options: Options, repository: Repository) -> _Range:
             notes.append(f"head is the work tree: {uncommitted} uncommitted file(s) are part of the change")
         elif uncommitted:
             notes.append(
-                f"{uncommitted} file(s) of the work tree are changed and not committed: they were not looked at"
+                f"{uncommitted} file(s) of the work tree are changed, not committed, and were not looked at"
                 f" (head={WORK_TREE} looks at them)"
             )
     base_label = repository.describe(base)
@@ -108,7 +112,9 @@ def _base(options: Options, repository: Repository, head: str, notes: list[str])
         return repository.resolve(options.base)
     branch = repository.default_branch()
     if not branch:
-        notes.append("no default branch was found (main, master, trunk, develop): name a base to see a change")
+        notes.append(
+            "no default branch was found (main, master, trunk, develop): name a base to see a change"
+        )
         return head
     base = repository.merge_base(repository.resolve(branch), head)
     if not base:
@@ -174,7 +180,9 @@ def _file_change(
     reason = reason or reason_by_content(change.path, content)
     if reason:
         return replace(file, verdict=SKIPPED, reason=reason)
-    old_oid, new_oid = (oid if oid.strip("0") else repository.empty_file() for oid in (change.old_oid, change.new_oid))
+    old_oid, new_oid = (
+        oid if oid.strip("0") else repository.empty_file() for oid in (change.old_oid, change.new_oid)
+    )
     hunks = () if old_oid == new_oid else hunks_of(repository.diff_text(old_oid, new_oid))
     added, removed = (sum(line[:1] == mark for hunk in hunks for line in hunk.lines) for mark in "+-")
     hunks, left_out = shortened_hunks(hunks)
@@ -201,7 +209,12 @@ def _whole(options: Options, repository: Repository, chosen: _Range, mode: str, 
 
 
 def _frozen(
-    options: Options, repository: Repository, chosen: _Range, mode: str, files: tuple[FileChange, ...], scratch: Path
+    options: Options,
+    repository: Repository,
+    chosen: _Range,
+    mode: str,
+    files: tuple[FileChange, ...],
+    scratch: Path,
 ) -> Collected:
     """Copy both states into the scratch folder, so later phases do not depend on the target any more."""
     missing: list[NotAssessed] = []

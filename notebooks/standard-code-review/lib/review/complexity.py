@@ -25,27 +25,34 @@ def examine_complexity(place: Place) -> ToolReport:
         for name, (value, line) in head.get(file.path, {}).items():
             was = before.get(name, (0, 0))[0]
             if value > LIMIT and value > was:
-                findings.append(_finding(file.path, line, name, value, was if place.changes.has_base else None))
+                findings.append(
+                    _finding(file.path, line, name, value, was if place.changes.has_base else None)
+                )
     return ToolReport(
-        tool="radon", looks_for=f"functions beyond complexity {LIMIT}", files=len(modules), findings=tuple(findings)
+        tool="radon",
+        looks_for=f"functions beyond complexity {LIMIT}",
+        files=len(modules),
+        findings=tuple(findings),
     )
 
 
 def measure(tree: Tree, paths: Iterable[str]) -> dict[str, dict[str, tuple[int, int]]]:
-    """Return (complexity, line) of every function by path and dotted name; files that do not parse are absent.
+    """Return (complexity, line) of every function by path and dotted name.
 
-    radon's library is used, as its command line takes two seconds to start. Raises `ToolFailed` without it.
+    Files that do not parse are absent. radon's library is used, as its command line takes two seconds to start.
+    Raises `ToolFailed` without it.
     """
     try:
-        from radon.complexity import cc_visit_ast
-        from radon.visitors import Function
+        from radon.visitors import ComplexityVisitor, Function
     except ImportError as error:
         raise ToolFailed(f"radon is not installed ({INSTALL})") from error
     found: dict[str, dict[str, tuple[int, int]]] = {}
     for path in paths:
         module = parse(tree.text(path), path) if path in tree.paths else None
         if module is not None:
-            blocks = [block for block in cc_visit_ast(module) if isinstance(block, Function)]
+            blocks = [
+                block for block in ComplexityVisitor.from_ast(module).blocks if isinstance(block, Function)
+            ]
             found[path] = {block.fullname: (block.complexity, block.lineno) for block in blocks}
     return found
 

@@ -90,7 +90,9 @@ def read_coverage(
     try:
         data = CoverageData(basename=str(data_file))
         data.read()
-        files = {path: _file(data.lines(path) or [], data.contexts_by_lineno(path), failing) for path in paths}
+        files = {
+            path: _file(data.lines(path) or [], data.contexts_by_lineno(path), failing) for path in paths
+        }
     except CoverageException:
         return None
     return CoverageMap(suite=suite, files=files)

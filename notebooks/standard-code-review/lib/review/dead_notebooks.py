@@ -39,7 +39,9 @@ def _examine(path: str, book: Notebook, index: ModuleIndex, head: Tree, *, chang
     if error is not None:
         title = f"{path}, cell {error[0]} is no valid Python: {error[1]}"
         findings.append(_finding("medium", path, "syntax", title))
-    missing = sorted({name.split(".")[0] for name in book.imports() if name and not _is_there(name, path, index, head)})
+    missing = sorted(
+        {name.split(".")[0] for name in book.imports() if name and not _is_there(name, path, index, head)}
+    )
     if missing:
         title = f"{path} imports what is neither in the tree nor installed here: {', '.join(missing)}"
         findings.append(_finding("low", path, "missing-module", title))
@@ -51,8 +53,8 @@ def _examine(path: str, book: Notebook, index: ModuleIndex, head: Tree, *, chang
 
 
 def _is_there(name: str, path: str, index: ModuleIndex, head: Tree) -> bool:
-    """Whether a module's topmost package exists: in the tree, beside the notebook, or installed. Nothing is imported."""
-    top = name.split(".")[0]
+    """Whether a module's topmost package is in the tree, beside the notebook, or installed."""
+    top = name.split(".", maxsplit=1)[0]
     folder = path.rpartition("/")[0]
     beside = {f"{folder}/{top}.py".lstrip("/"), f"{folder}/{top}/__init__.py".lstrip("/")}
     in_tree = top in index.by_name or any(found.startswith(f"{top}.") for found in index.by_name)
@@ -66,5 +68,11 @@ def _is_there(name: str, path: str, index: ModuleIndex, head: Tree) -> bool:
 
 def _finding(severity: str, path: str, rule: str, title: str) -> Finding:
     return Finding(
-        severity=severity, kind="notebook", rule=rule, path=path, title=title, source="notebooks", subject=rule
+        severity=severity,
+        kind="notebook",
+        rule=rule,
+        path=path,
+        title=title,
+        source="notebooks",
+        subject=rule,
     )

@@ -139,7 +139,7 @@ def _names_of_header(line: str) -> tuple[str, str]:
 
 
 def _side(name: str, prefix: str) -> str:
-    name = _unquoted(name.split("\t")[0].rstrip())
+    name = _unquoted(name.split("\t", maxsplit=1)[0].rstrip())
     return "" if name == "/dev/null" else name.removeprefix(prefix)
 
 

@@ -188,7 +188,9 @@ def _signatures(file: FileChange, changes: Changes, base: Tree, head: Tree) -> P
         findings += [_caller(file, change, site) for site in broken[:_CALLERS_SHOWN]]
         if not broken:
             findings.append(_no_caller(file, change, len(sites)))
-        callers: list[Json] = [f"{_where(site)}: {shortened(site.code, 120)}" for site in broken[:_CALLERS_SHOWN]]
+        callers: list[Json] = [
+            f"{_where(site)}: {shortened(site.code, 120)}" for site in broken[:_CALLERS_SHOWN]
+        ]
         rows.append(
             {
                 "name": change.name,
@@ -244,5 +246,3 @@ def _no_caller(file: FileChange, change: SignatureChange, callers: int) -> Findi
         source="files",
         subject=change.name,
     )
-
-

@@ -43,7 +43,7 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that stay the same while the finding does, even when it moves to another line."""
+        """Sixteen hex digits that stay the same while the finding does, even on another line."""
         subject = self.subject or self.evidence.strip() or self.title
         parts = "\0".join((self.kind, self.rule, self.path, subject))
         return hashlib.sha256(parts.encode("utf-8", "backslashreplace")).hexdigest()[:16]

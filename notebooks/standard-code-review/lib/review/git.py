@@ -15,19 +15,51 @@ from pathlib import Path
 
 from review.process import Finished, MissingProgram, clean_environment, execute
 
-_DISTRUST = (
-    "-c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.pager=cat -c core.quotePath=false "
-    "-c core.attributesFile=/dev/null -c core.excludesFile=/dev/null -c diff.external= -c gc.auto=0 "
-    "-c core.untrackedCache=false -c protocol.allow=never -c core.autocrlf=false -c diff.ignoreSubmodules=all -c submodule.recurse=false"
-).split()
+_DISTRUST = [
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.pager=cat",
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "core.attributesFile=/dev/null",
+    "-c",
+    "core.excludesFile=/dev/null",
+    "-c",
+    "diff.external=",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "core.untrackedCache=false",
+    "-c",
+    "protocol.allow=never",
+    "-c",
+    "core.autocrlf=false",
+    "-c",
+    "diff.ignoreSubmodules=all",
+    "-c",
+    "submodule.recurse=false",
+]
 _DEFAULT_BRANCHES = ("origin/main", "origin/master", "main", "master", "trunk", "develop")
 _GIT_SEC = 120.0
 _IGNORED = "".join(
     f"{pattern}\n"
-    for pattern in (
-        "/.git/ .venv/ venv/ node_modules/ __pycache__/ .ipynb_checkpoints/ .mypy_cache/ .pytest_cache/ .ruff_cache/ "
-        ".tox/ *.pyc"
-    ).split()
+    for pattern in [
+        "/.git/",
+        ".venv/",
+        "venv/",
+        "node_modules/",
+        "__pycache__/",
+        ".ipynb_checkpoints/",
+        ".mypy_cache/",
+        ".pytest_cache/",
+        ".ruff_cache/",
+        ".tox/",
+        "*.pyc",
+    ]
 )
 
 
@@ -120,7 +152,9 @@ class Repository:
         if ref.startswith("-") or "\0" in ref:
             raise GitFailed(f"{ref!r} is not the name of a commit: it must not begin with '-'")
         try:
-            found = self._ask_target("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+            found = self._ask_target(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
+            )
         except GitFailed as error:
             raise GitFailed(f"{ref!r} names no commit of {self._target}") from error
         return _line(found)
@@ -219,7 +253,9 @@ class Repository:
 
     def churn(self, head: str, most: int = 2000) -> dict[str, int]:
         """Return how many of the last `most` commits touched each path."""
-        fields = self._own("log", f"--max-count={most}", "--format=", "--name-only", "-z", "--no-renames", head, "--")
+        fields = self._own(
+            "log", f"--max-count={most}", "--format=", "--name-only", "-z", "--no-renames", head, "--"
+        )
         touched: dict[str, int] = {}
         for name in fields.split(b"\0"):
             if name := name.strip(b"\n"):

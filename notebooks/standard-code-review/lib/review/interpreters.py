@@ -13,10 +13,7 @@ from review.values import strings
 
 PROBES = Path(__file__).resolve().parents[1] / "probes"
 _MODULES = ("pytest", "coverage", "ipykernel")
-_ASK = (
-    "import importlib.util as u, json, sys;"
-    f"print(json.dumps([m for m in {_MODULES!r} if u.find_spec(m)]))"
-)
+_ASK = f"import importlib.util as u, json, sys;print(json.dumps([m for m in {_MODULES!r} if u.find_spec(m)]))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,5 +45,7 @@ def choose(options: Options, scratch: Path) -> Interpreter:
         [executable, "-c", _ASK], cwd=scratch, timeout_sec=30, environment=clean_environment(scratch / "home")
     )
     if done.exit_code != 0:
-        raise MissingProgram(f"{executable} is no Python that starts: {done.last_words or 'no answer in 30 s'}")
+        raise MissingProgram(
+            f"{executable} is no Python that starts: {done.last_words or 'no answer in 30 s'}"
+        )
     return Interpreter(executable=executable, modules=frozenset(strings(json.loads(done.stdout))))

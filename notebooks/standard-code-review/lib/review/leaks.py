@@ -1,4 +1,4 @@
-"""detect-secrets: passwords, keys and tokens on changed lines. What it finds is never repeated in the report."""
+"""detect-secrets: passwords, keys and tokens on changed lines, never repeated in the report."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ def find_secrets(place: Place) -> ToolReport:
             for item in objects(items):
                 line = whole(item.get("line_number"))
                 if file is not None and file.counts(line):
-                    findings.append(_finding(path, line, text(item.get("type")), text(item.get("hashed_secret"))))
+                    findings.append(
+                        _finding(path, line, text(item.get("type")), text(item.get("hashed_secret")))
+                    )
     return ToolReport(
         tool="detect-secrets", looks_for="keys, tokens, passwords", files=len(paths), findings=tuple(findings)
     )
 
 
 def write_added_lines(place: Place) -> list[str]:
-    """Write what a ``.diff`` shows of files it does not hold whole, each line at its number; return their paths."""
+    """Write what a ``.diff`` shows of files it does not hold whole, each line at its number.
+
+    Returns the paths of these files.
+    """
     written = []
     for file in place.changes.files:
         if file.is_readable and not file.complete and is_safe(file.path):

@@ -44,7 +44,10 @@ def table(
     """Return a table with a caption; the `numbers` columns are set to the right."""
     head = tag("tr", *(tag("th", name, scope="col", class_=_class(name, numbers)) for name in columns))
     body = [
-        tag("tr", *(tag("td", cell, class_=_class(name, numbers)) for name, cell in zip(columns, row, strict=True)))
+        tag(
+            "tr",
+            *(tag("td", cell, class_=_class(name, numbers)) for name, cell in zip(columns, row, strict=True)),
+        )
         for row in rows
     ]
     return tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))

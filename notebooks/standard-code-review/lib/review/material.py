@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Protocol
 
 from chatflow_sdk.phase import PhaseError
-
 from review.changes import Changes
 from review.collecting import collect
 from review.coverage_map import CoverageMap

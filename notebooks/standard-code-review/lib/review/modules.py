@@ -32,7 +32,7 @@ class ModuleIndex:
         return found
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Return the dotted names of a file: below its topmost package first, then from the root of the tree."""
+        """Return the dotted names of a file: below its topmost package, then from the root of the tree."""
         parts = list(PurePosixPath(path).with_suffix("").parts)
         package = parts[:-1]
         top = len(package)
@@ -85,7 +85,7 @@ class ModuleIndex:
         return ways
 
     def origin(self, dotted: str) -> str:
-        """Follow re-exports: ``shop.quote`` is ``shop.pricing.quote`` when ``shop/__init__.py`` imports it."""
+        """Follow re-exports: ``shop.quote`` is ``shop.pricing.quote`` when ``shop`` imports it."""
         for _ in range(_HOPS):
             owner, _, name = dotted.rpartition(".")
             path = self.by_name.get(owner)

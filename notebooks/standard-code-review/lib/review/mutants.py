@@ -38,7 +38,7 @@ _TALK = re.compile(r"\b(log|logger|logging|print|warnings?)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One changed place: `before` and `after` are the whole line, `source` the whole module with the change."""
+    """One changed place: `before` and `after` are the whole line, `source` the whole changed module."""
 
     kind: str
     line: int
@@ -75,7 +75,7 @@ def mutants_of(source: str, lines: Collection[int]) -> tuple[Mutant, ...]:
 
 
 def within_budget(mutants: tuple[Mutant, ...], most: int) -> tuple[Mutant, ...]:
-    """Return at most `most` mutants: the most telling kinds first, and every line once before any line twice."""
+    """Return at most `most` mutants: the most telling kinds first, every line once before any line twice."""
     ranked = sorted(mutants, key=lambda mutant: (ORDER.index(mutant.kind), mutant.line))
     seen: dict[int, int] = {}
     rounds = []
@@ -103,7 +103,9 @@ class _Code:
 
     def mutant(self, edit: _Edit) -> Mutant | None:
         """Apply an edit; None when what comes out is no other valid module."""
-        changed = self.data[: self.offset(edit.start)] + edit.text.encode() + self.data[self.offset(edit.end) :]
+        changed = (
+            self.data[: self.offset(edit.start)] + edit.text.encode() + self.data[self.offset(edit.end) :]
+        )
         source = changed.decode("utf-8")
         module = parse(source)
         if changed == self.data or module is None:
@@ -137,7 +139,9 @@ def _edits(module: ast.Module, code: _Code) -> Iterator[_Edit]:
             old, new = _ARITHMETIC[type(node.op)]
             yield from _operator("arithmetic", node.left, node.right, old, new, code)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            yield _Edit(kind="boolean", what="'not' removed", start=_start(node), end=_start(node.operand), text="")
+            yield _Edit(
+                kind="boolean", what="'not' removed", start=_start(node), end=_start(node.operand), text=""
+            )
         elif isinstance(node, ast.Constant):
             yield from _constants(node)
         elif isinstance(node, ast.stmt):
@@ -166,9 +170,7 @@ def _is_guarded(node: ast.AST) -> bool:
     return "__name__" in test or "TYPE_CHECKING" in test
 
 
-def _operator(
-    kind: str, left: ast.expr, right: ast.expr, old: str, new: str, code: _Code
-) -> Iterator[_Edit]:
+def _operator(kind: str, left: ast.expr, right: ast.expr, old: str, new: str, code: _Code) -> Iterator[_Edit]:
     """Yield the edit that replaces the operator written between two operands."""
     gap = code.between(_end(left), _start(right))
     pattern = r"\b" + old.replace(" ", r"\s+") + r"\b" if old[0].isalpha() else re.escape(old)
@@ -208,7 +210,9 @@ def _edit_of(node: ast.expr | ast.stmt, kind: str, what: str, text: str) -> _Edi
 
 
 def _statements(node: ast.stmt, code: _Code) -> Iterator[_Edit]:
-    if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise | ast.Return | ast.Continue | ast.Break):
+    if isinstance(node, ast.If) and isinstance(
+        node.body[-1], ast.Raise | ast.Return | ast.Continue | ast.Break
+    ):
         yield _edit_of(node.test, "guard", "the guard never applies", "False")
     elif isinstance(node, ast.Return) and node.value is not None:
         if not (isinstance(node.value, ast.Constant) and node.value.value is None):

@@ -35,7 +35,14 @@ class Mutation:
 
 
 def try_mutants(
-    head: Tree, path: str, lines: Collection[int], coverage: CoverageMap, scratch: Path, *, most: int, sec: float
+    head: Tree,
+    path: str,
+    lines: Collection[int],
+    coverage: CoverageMap,
+    scratch: Path,
+    *,
+    most: int,
+    sec: float,
 ) -> Mutation:
     """Try at most `most` mutants of the executed lines among `lines`, for at most `sec`.
 
@@ -67,7 +74,9 @@ def try_mutants(
         (mutant, verdicts[str(number)]) for number, mutant in enumerate(chosen) if str(number) in verdicts
     )
     left = len(chosen) - len(tried)
-    problem = f"{left} of {len(chosen)} mutants were not tried: the budget of {sec:.0f} s was spent" if left else ""
+    problem = (
+        f"{left} of {len(chosen)} mutants were not tried: the budget of {sec:.0f} s was spent" if left else ""
+    )
     return Mutation(tried=tried, possible=len(possible), problem=problem)
 
 

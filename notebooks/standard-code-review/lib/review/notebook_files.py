@@ -19,7 +19,10 @@ _FOREIGN = re.compile(r"^\s*%%(?!time\b|timeit\b|capture\b|once\b|prun\b)\w+")
 
 @dataclass(frozen=True, kw_only=True)
 class Notebook:
-    """The code of a notebook. Cells are numbered from 1, markdown ones included. `problem` is '' when it is readable."""
+    """The code of a notebook. Cells are numbered from 1, markdown ones included.
+
+    `problem` is '' when the notebook is readable.
+    """
 
     code_cells: tuple[tuple[int, str], ...] = ()
     stored_errors: tuple[tuple[int, str], ...] = ()
@@ -39,7 +42,13 @@ class Notebook:
         """Return (cell, message) of the first cell that is no Python, or None."""
         for number, source in self.code_cells:
             try:
-                compile(source, f"<cell {number}>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+                compile(
+                    source,
+                    f"<cell {number}>",
+                    "exec",
+                    flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
+                    dont_inherit=True,
+                )
             except (SyntaxError, ValueError) as error:
                 return number, str(error)
             except (RecursionError, MemoryError):
@@ -80,7 +89,13 @@ def _cells(data: Mapping[str, Json]) -> tuple[Mapping[str, Json], ...]:
 
 def _source(cell: Mapping[str, Json]) -> str:
     source = cell.get("source", cell.get("input"))
-    return source if isinstance(source, str) else "".join(text(line) for line in source or ()) if isinstance(source, list) else ""
+    return (
+        source
+        if isinstance(source, str)
+        else "".join(text(line) for line in source or ())
+        if isinstance(source, list)
+        else ""
+    )
 
 
 def _language(data: Mapping[str, Json]) -> str:

@@ -1,4 +1,4 @@
-"""Phase `notebooks`: does every notebook that imports a changed module still run?"""
+"""Phase `notebooks`: whether every notebook that imports a changed module still runs."""
 
 from __future__ import annotations
 
@@ -34,14 +34,18 @@ class _Concerned:
     book: Notebook
 
 
-def review_notebooks(changes: Changes, base: Tree, head: Tree, options: Options, scratch: Path) -> PhaseReport:
+def review_notebooks(
+    changes: Changes, base: Tree, head: Tree, options: Options, scratch: Path
+) -> PhaseReport:
     """Run the notebooks that import a changed module at base and at head, from clean kernels.
 
     Without `options.execute` they are only read: an import of a name that is gone is found all the same.
     When there is no change to compare, every notebook is looked at, and run at head if that is allowed.
     """
     if changes.mode == DIFF:
-        return PhaseReport(not_assessed=(NotAssessed(what=_WHAT, reason="a .diff has no tree to run notebooks in"),))
+        return PhaseReport(
+            not_assessed=(NotAssessed(what=_WHAT, reason="a .diff has no tree to run notebooks in"),)
+        )
     concerned = _concerned(changes, head)
     first, rest = concerned[: options.max_notebooks], concerned[options.max_notebooks :]
     missing = [
@@ -62,7 +66,9 @@ def review_notebooks(changes: Changes, base: Tree, head: Tree, options: Options,
     findings += dead_notebooks(changes, head)
     rows: list[Json] = [_row(item, ends) for item in first]
     return PhaseReport(
-        findings=tuple(findings), not_assessed=tuple(missing), summary={"notebooks": rows, "executed": not reason}
+        findings=tuple(findings),
+        not_assessed=tuple(missing),
+        summary={"notebooks": rows, "executed": not reason},
     )
 
 
@@ -151,11 +157,15 @@ def _finding(item: _Concerned, ends: Ends, changes: Changes) -> Finding | None:
     if after.outcome == OK:
         if before is None or before.outcome in (OK, NOT_RUN):
             return None
-        return _told(item, after, "note", "repaired", f"{item.path} runs again; at base it did not: {before.said}")
+        return _told(
+            item, after, "note", "repaired", f"{item.path} runs again; at base it did not: {before.said}"
+        )
     if before is not None and before.outcome == OK:
         return _told(item, after, "high", "newly-broken", f"{item.path} ran at base and is {after.said}")
     if before is not None:
-        return _told(item, after, "note", "still-broken", f"{item.path} does not run, at base or at head: {after.said}")
+        return _told(
+            item, after, "note", "still-broken", f"{item.path} does not run, at base or at head: {after.said}"
+        )
     severity = "high" if changes.has_base and item.why != "every notebook is looked at" else "medium"
     return _told(item, after, severity, "broken", f"{item.path} does not run: {after.said}")
 
@@ -170,7 +180,9 @@ def _told(item: _Concerned, end: NotebookEnd, severity: str, rule: str, title: s
         title=shortened(title, 400),
         detail=f"It {item.why}." if item.why.startswith("imports") else "",
         evidence=f"cell {end.cell}:\n{end.source}{trace}" if end.cell else end.message,
-        suggestion="Run it on the branch and adapt it, or keep what it relies on." if severity == "high" else "",
+        suggestion="Run it on the branch and adapt it, or keep what it relies on."
+        if severity == "high"
+        else "",
         source="notebooks",
         subject=item.path,
     )

@@ -23,7 +23,10 @@ OK = "ok"
 
 @dataclass(frozen=True, kw_only=True)
 class NotebookEnd:
-    """How a notebook ended: ``ok``, ``broken``, ``timeout``, ``kernel_died``, ``unreadable`` or ``not run``."""
+    """How a notebook ended.
+
+    `outcome` is ``ok``, ``broken``, ``timeout``, ``kernel_died``, ``unreadable`` or ``not run``.
+    """
 
     outcome: str
     cell: int | None = None
@@ -54,7 +57,7 @@ def why_not(interpreter: Interpreter) -> str:
 def run_notebooks(
     tree: Tree, paths: Sequence[str], interpreter: Interpreter, scratch: Path, *, sec: float
 ) -> dict[str, NotebookEnd]:
-    """Run `paths` in a copy of `tree`, each with its folder as the working directory and at most `sec` long."""
+    """Run `paths` in a copy of `tree`, each in its own folder and for at most `sec`."""
     present = [path for path in paths if path in tree.paths]
     if not present:
         return {}
@@ -82,7 +85,9 @@ def run_notebooks(
     finally:
         shutil.rmtree(runtime, ignore_errors=True)
     ends = _read(neutral(done.stdout.decode("utf-8", "replace"), root, scratch))
-    stopped = NotebookEnd(outcome="not run", message=neutral(done.last_words[-300:], root, scratch) or "stopped")
+    stopped = NotebookEnd(
+        outcome="not run", message=neutral(done.last_words[-300:], root, scratch) or "stopped"
+    )
     return {path: ends.get(path, stopped) for path in present}
 
 
@@ -101,7 +106,9 @@ def _read(stdout: str) -> dict[str, NotebookEnd]:
             record: dict[str, Json] = json.loads(line)
         except ValueError:
             continue
-        words = {name: text(record.get(name)) for name in ("outcome", "ename", "message", "source", "traceback")}
+        words = {
+            name: text(record.get(name)) for name in ("outcome", "ename", "message", "source", "traceback")
+        }
         cell = whole(record.get("cell")) or None
         ends[text(record.get("path"))] = NotebookEnd(**words, cell=cell, sec=number(record.get("sec")))
     return ends

@@ -1,4 +1,4 @@
-"""The tables and charts of ``report.html``, each drawn from one phase's summary; '' where there is nothing to draw."""
+"""The tables and charts of ``report.html``; '' where there is nothing to draw."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ _MOST_ROWS = 500
 
 
 def tiles(review: Review) -> Html:
-    """The numbers at the top."""
+    """Return the numbers at the top."""
     counts = review.counts
     cells = [(counts[name], f"{name}", f"is-{name}") for name in ("high", "medium", "low")]
     cells.append((len(review.not_assessed), "not assessed", "is-note"))
     head = _tally(review, "head")
     if head:
         bad = whole(head.get("failed")) + whole(head.get("error"))
-        cells.append((whole(head.get("passed")), "tests pass" + (f", {bad} do not" if bad else ""), "is-good"))
+        cells.append(
+            (whole(head.get("passed")), "tests pass" + (f", {bad} do not" if bad else ""), "is-good")
+        )
     tried = [mutant for file in review.files for mutant in objects(file.get("mutants"))]
     if tried:
         survived = sum(mutant.get("verdict") == "survived" for mutant in tried)
         cells.append((survived, f"of {len(tried)} mutants unnoticed", "is-medium" if survived else "is-good"))
-    return tag("ul", *(tag("li", tag("strong", number, class_=how), tag("span", name)) for number, name, how in cells), class_="tiles")
+    return tag(
+        "ul",
+        *(tag("li", tag("strong", number, class_=how), tag("span", name)) for number, name, how in cells),
+        class_="tiles",
+    )
 
 
 def _tally(review: Review, side: str) -> Mapping[str, Json]:
@@ -35,13 +41,13 @@ def _tally(review: Review, side: str) -> Mapping[str, Json]:
 
 
 def charts(review: Review) -> Html:
-    """Findings by kind, changed statements and mutants by file, tests by side."""
+    """Draw findings by kind, changed statements and mutants by file, tests by side."""
     drawn = [
         chart("Findings by kind", _by_kind(review)),
         chart("Changed statements that a test executes", _by_coverage(review)),
         chart("Mutants that a test noticed", _by_mutants(review)),
         chart("Tests", _by_side(review)),
-        chart("Hotspots: commits × complexity", _by_hotspot(review)),
+        chart("Hotspots: commits by complexity", _by_hotspot(review)),
     ]
     drawn = [picture for picture in drawn if picture]
     return tag("div", *drawn, class_="charts") if drawn else Html("")
@@ -125,7 +131,7 @@ def _scroll(part: Html) -> Html:
 
 
 def files_table(review: Review) -> Html:
-    """One row a changed module."""
+    """Return one row a changed module."""
     rows = []
     for file in review.files:
         mutants = objects(file.get("mutants"))
@@ -154,28 +160,42 @@ def _list(value: Json) -> list[Json]:
 
 
 def tests_table(review: Review) -> Html:
-    """How the tests ended at both sides, and which changed their mind."""
+    """Return how the tests ended at both sides, and which changed their mind."""
     summary = review.summaries.get("testing", {})
     if not _tally(review, "head"):
         return Html("")
     names = ("passed", "failed", "error", "skipped")
-    rows = [(side, *(tally.get(name, 0) for name in names)) for side in ("base", "head") if (tally := _tally(review, side))]
-    tallies = _scroll(table(("side", *names), rows, f"Started with: {text(summary.get('command'))}", numbers=names))
+    rows = [
+        (side, *(tally.get(name, 0) for name in names))
+        for side in ("base", "head")
+        if (tally := _tally(review, side))
+    ]
+    tallies = _scroll(
+        table(("side", *names), rows, f"Started with: {text(summary.get('command'))}", numbers=names)
+    )
     lists = []
     for name in ("newly_failing", "newly_passing", "flaky", "failing_at_both", "gone"):
         tests = strings(summary.get(name))
         if tests:
-            lists += [tag("dt", name.replace("_", " ")), tag("dd", *(tag("div", code(test)) for test in tests))]
+            lists += [
+                tag("dt", name.replace("_", " ")),
+                tag("dd", *(tag("div", code(test)) for test in tests)),
+            ]
     return Html(tallies + (tag("dl", *lists) if lists else ""))
 
 
 def notebooks_table(review: Review) -> Html:
-    """One row a notebook."""
+    """Return one row a notebook."""
     items = objects(review.summaries.get("notebooks", {}).get("notebooks"))
     rows = [
-        (code(item.get("path")), item.get("why"), _outcome(item, "base"), _outcome(item, "head")) for item in items
+        (code(item.get("path")), item.get("why"), _outcome(item, "base"), _outcome(item, "head"))
+        for item in items
     ]
-    return _scroll(table(("notebook", "why", "at base", "at head"), rows, "Each from a clean kernel")) if rows else Html("")
+    return (
+        _scroll(table(("notebook", "why", "at base", "at head"), rows, "Each from a clean kernel"))
+        if rows
+        else Html("")
+    )
 
 
 def _outcome(item: Mapping[str, Json], side: str) -> Html:
@@ -186,7 +206,7 @@ def _outcome(item: Mapping[str, Json], side: str) -> Html:
 
 
 def hotspots_table(review: Review) -> Html:
-    """The modules of a whole repository that change often and are complicated."""
+    """Return the modules of a whole repository that change often and are complicated."""
     spots = objects(review.summaries.get("static", {}).get("hotspots"))
     rows = [
         (
@@ -199,18 +219,20 @@ def hotspots_table(review: Review) -> Html:
     ]
     columns = ("module", "commits", "paths in all functions", "most complicated")
     numbers = ("commits", "paths in all functions")
-    return _scroll(table(columns, rows, "Changed often and complicated", numbers=numbers)) if rows else Html("")
+    return (
+        _scroll(table(columns, rows, "Changed often and complicated", numbers=numbers)) if rows else Html("")
+    )
 
 
 def looked_at(review: Review) -> Html:
-    """Every file, and what became of it."""
+    """Return every file, and what became of it."""
     verdicts = [text(row.get("verdict")) for row in review.table]
     tally = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)) or "no file"
     rows = [
         (
             code(row.get("path")),
             row.get("status"),
-            f"+{whole(row.get('added'))} −{whole(row.get('removed'))}",
+            f"+{whole(row.get('added'))} -{whole(row.get('removed'))}",
             row.get("verdict"),
             row.get("reason"),
         )
@@ -220,6 +242,8 @@ def looked_at(review: Review) -> Html:
     caption = f"Files{f' (the first {len(rows)}, {more} more in findings.json)' if more else ''}"
     body = _scroll(table(("file", "status", "lines", "verdict", "reason"), rows, caption))
     tools = objects(mapping(review.summaries.get("static", {}) or {}).get("tools"))
-    checks = [(tool.get("tool"), tool.get("looks_for"), tool.get("files"), tool.get("result")) for tool in tools]
+    checks = [
+        (tool.get("tool"), tool.get("looks_for"), tool.get("files"), tool.get("result")) for tool in tools
+    ]
     checked = _scroll(table(("tool", "looks for", "files", "result"), checks, "Tools")) if checks else ""
     return Html(checked + tag("details", tag("summary", tally), body, open="" if len(rows) <= 30 else None))

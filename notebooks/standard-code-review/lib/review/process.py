@@ -44,7 +44,7 @@ class MissingProgram(OSError):
 
 
 def clean_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment without the caller's secrets: own HOME and TMPDIR below `home`, a fixed hash seed."""
+    """Return an environment without the caller's secrets, with HOME and TMPDIR below `home`."""
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}

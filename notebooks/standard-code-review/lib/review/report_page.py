@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from review.aggregating import Review
 from review.findings import SEVERITIES, Finding
 from review.markup import Html, code, join, table, tag
-from review.page_style import STYLE
-from review.page_tables import charts, files_table, hotspots_table, looked_at, notebooks_table, tests_table, tiles
+from review.page_tables import (
+    charts,
+    files_table,
+    hotspots_table,
+    looked_at,
+    notebooks_table,
+    tests_table,
+    tiles,
+)
 
+STYLE = Path(__file__).with_name("report.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _HEADINGS = {
     "high": "Before this is merged",
@@ -29,14 +37,17 @@ def as_page(review: Review, *, draft: bool = False) -> str:
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="robots", content="noindex"),
         tag("title", f"Code review of {title}"),
-        tag("style", Html(STYLE)),
+        tag("style", Html(STYLE.read_text(encoding="utf-8"))),
     )
     body = tag(
         "body",
         tag("a", "Skip to the findings", href="#findings", class_="skip"),
         _header(review, title, draft=draft),
         tag("main", *_sections(review), id="findings"),
-        tag("footer", "Made by the template standard-code-review of ChatFlow for Jupyter. What is not assessed is no praise."),
+        tag(
+            "footer",
+            "Made by the template standard-code-review of ChatFlow for Jupyter. Not assessed is no praise.",
+        ),
     )
     return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
 
@@ -83,7 +94,12 @@ def _sections(review: Review) -> list[Html]:
         ("Tests", tests_table(review)),
         ("Notebooks", notebooks_table(review)),
         ("Hotspots", hotspots_table(review)),
-        ("Not assessed", _scroll(table(("what", "reason"), missing, "No statement is made about these")) if missing else Html("")),
+        (
+            "Not assessed",
+            _scroll(table(("what", "reason"), missing, "No statement is made about these"))
+            if missing
+            else Html(""),
+        ),
         ("What was looked at", looked_at(review)),
     ]
     sections += [tag("section", tag("h2", name), part) for name, part in parts if part]

@@ -34,7 +34,10 @@ def as_markdown(review: Review) -> str:
             if len(chosen) > _SHOWN:
                 parts += [f"… and {len(chosen) - _SHOWN} more in findings.json", ""]
     parts += ["## Not assessed", ""]
-    parts += _table(("what", "reason"), [[item.what, item.reason] for item in review.not_assessed]) or ["Nothing.", ""]
+    parts += _table(("what", "reason"), [[item.what, item.reason] for item in review.not_assessed]) or [
+        "Nothing.",
+        "",
+    ]
     parts += ["## What was looked at", ""]
     columns = ("path", "status", "verdict", "reason")
     rows = [[row.get(name) for name in columns] for row in review.table[:_SHOWN]]
@@ -55,7 +58,12 @@ def _in_code(value: str) -> str:
 
 def _finding(finding: Finding) -> list[str]:
     where = f"{finding.path}:{finding.line}" if finding.line else finding.path
-    lines = [f"### {plain(finding.title)}", "", f"`{_in_code(where or finding.source)}` · {plain(finding.rule)}", ""]
+    lines = [
+        f"### {plain(finding.title)}",
+        "",
+        f"`{_in_code(where or finding.source)}` · {plain(finding.rule)}",
+        "",
+    ]
     if finding.detail:
         lines += [plain(finding.detail), ""]
     if finding.evidence:

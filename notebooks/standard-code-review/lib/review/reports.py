@@ -24,11 +24,17 @@ class PhaseReport:
         """
         ranked = sorted(self.findings, key=rank)
         kept = tuple(
-            replace(item, evidence=shortened(item.evidence, letters), subject=item.subject or item.evidence[:letters])
+            replace(
+                item,
+                evidence=shortened(item.evidence, letters),
+                subject=item.subject or item.evidence[:letters],
+            )
             for item in ranked[:most]
         )
         left = len(ranked) - len(kept)
-        more = NotAssessed(what=f"{left} more finding(s) of single files", reason="only the worst of a file are listed")
+        more = NotAssessed(
+            what=f"{left} more finding(s) of single files", reason="only the worst of a file are listed"
+        )
         missing = (*self.not_assessed, *((more,) if left else ()))
         return replace(self, findings=kept, not_assessed=missing)
 

@@ -62,9 +62,7 @@ def _result(finding: Finding, rules: list[str]) -> dict[str, Json]:
         "properties": {"severity": finding.severity, "phase": finding.source},
     }
     if finding.path:
-        place: dict[str, Json] = {
-            "artifactLocation": {"uri": quote(finding.path), "uriBaseId": "SRCROOT"}
-        }
+        place: dict[str, Json] = {"artifactLocation": {"uri": quote(finding.path), "uriBaseId": "SRCROOT"}}
         if finding.line:
             place["region"] = {"startLine": finding.line}
         result["locations"] = [{"physicalLocation": place}]

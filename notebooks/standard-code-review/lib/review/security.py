@@ -27,9 +27,7 @@ def examine_security(place: Place) -> ToolReport:
             if file is None or not any(file.counts(number) for number in _span(item.get("line_range"), line)):
                 continue
             findings.append(_finding(item, path, line, place.head.text(path)))
-    return ToolReport(
-        tool="bandit", looks_for="dangerous calls", files=len(paths), findings=tuple(findings)
-    )
+    return ToolReport(tool="bandit", looks_for="dangerous calls", files=len(paths), findings=tuple(findings))
 
 
 def _finding(item: Mapping[str, Json], path: str, line: int, source: str) -> Finding:

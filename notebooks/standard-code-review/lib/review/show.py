@@ -46,7 +46,9 @@ def findings(items: Iterable[Finding], caption: str = "Findings") -> Shown:
             finding.severity,
             code(f"{finding.path}:{finding.line}" if finding.line else finding.path),
             finding.rule,
-            tag("div", finding.title, tag("pre", shortened(finding.evidence, 600)) if finding.evidence else ""),
+            tag(
+                "div", finding.title, tag("pre", shortened(finding.evidence, 600)) if finding.evidence else ""
+            ),
         )
         for finding in ranked
     ]

@@ -11,7 +11,17 @@ from review.symbols import parse
 
 _DEFAULT = object()
 _HARMLESS = frozenset(
-    "staticmethod classmethod abstractmethod cache lru_cache contextmanager asynccontextmanager final override".split()
+    [
+        "staticmethod",
+        "classmethod",
+        "abstractmethod",
+        "cache",
+        "lru_cache",
+        "contextmanager",
+        "asynccontextmanager",
+        "final",
+        "override",
+    ]
 )
 _Kind = inspect.Parameter
 
@@ -50,7 +60,12 @@ def breaking_changes(base_source: str, head_source: str) -> tuple[SignatureChang
     if base is None or head is None:
         return ()
     old, new = (dict(_public(module.body, "")) for module in (base, head))
-    kept = {alias.asname or alias.name for node in ast.walk(head) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    kept = {
+        alias.asname or alias.name
+        for node in ast.walk(head)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     changes = []
     for name, before in old.items():
         after = new.get(name)
@@ -89,7 +104,9 @@ def _constructor(node: ast.ClassDef) -> PublicSignature | None:
     fields = [
         _Kind(part.target.id, kind, default=_Kind.empty if part.value is None else _DEFAULT)
         for part in node.body
-        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name) and not _is_class_variable(part)
+        if isinstance(part, ast.AnnAssign)
+        and isinstance(part.target, ast.Name)
+        and not _is_class_variable(part)
     ]
     try:
         call = inspect.Signature(fields)
@@ -158,7 +175,9 @@ def _reasons(before: inspect.Signature, after: inspect.Signature) -> Iterator[st
                 yield f"parameter {name!r} is gone"
         elif parameter.kind is not new[name].kind and _by_position(parameter) and not _by_position(new[name]):
             yield f"parameter {name!r} has to be given by name"
-        elif parameter.default is not _Kind.empty and new[name].default is _Kind.empty and _is_named(parameter):
+        elif (
+            parameter.default is not _Kind.empty and new[name].default is _Kind.empty and _is_named(parameter)
+        ):
             yield f"parameter {name!r} has no default any more"
     for name, parameter in new.items():
         if name not in old and parameter.default is _Kind.empty and _is_named(parameter):

@@ -61,7 +61,7 @@ def _only_parts(place: Place, report: ToolReport) -> ToolReport:
 def static_report(
     changes: Changes, base: Tree, head: Tree, rules: str, scratch: Path
 ) -> tuple[PhaseReport, tuple[ToolReport, ...], tuple[Hotspot, ...]]:
-    """Return the phase's report with its two tables: what each tool did, and the hotspots of a whole repository."""
+    """Return the phase's report, what each tool did, and the hotspots of a whole repository."""
     reports = examine(changes, base, head, rules, scratch)
     spots: tuple[Hotspot, ...] = ()
     missing: list[NotAssessed] = []
@@ -77,7 +77,13 @@ def static_report(
         for report in reports
     ]
     rows: list[Json] = [
-        {"path": spot.path, "commits": spot.commits, "complexity": spot.complexity, "worst": spot.worst, "score": spot.score}
+        {
+            "path": spot.path,
+            "commits": spot.commits,
+            "complexity": spot.complexity,
+            "worst": spot.worst,
+            "score": spot.score,
+        }
         for spot in spots
     ]
     report = PhaseReport(

@@ -61,7 +61,7 @@ class Suite:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRun:
-    """The tests of one tree. `problem` says why the results are incomplete or missing, '' when they are whole."""
+    """The tests of one tree. `problem` says why results are missing, '' when none are."""
 
     results: Mapping[str, TestResult]
     duration_sec: float
@@ -76,7 +76,7 @@ class SuiteRun:
 
 
 def choose_suite(command: str, interpreter: Interpreter, tree: Tree) -> Suite:
-    """Choose how to start the tests: as the reviewer says, else with unittest where that does, else with pytest."""
+    """Choose how to start the tests: as the reviewer says, else unittest where that does, else pytest."""
     words = tuple(shlex.split(command))
     if words[:1] == ("pytest",):
         return Suite(kind=PYTEST, interpreter=interpreter, arguments=words[1:])
@@ -90,7 +90,7 @@ def choose_suite(command: str, interpreter: Interpreter, tree: Tree) -> Suite:
 
 
 def _unittest_is_enough(tree: Tree) -> bool:
-    """Whether every test is a `unittest.TestCase` that unittest's discovery finds. It starts ten times as fast."""
+    """Whether every test is a `unittest.TestCase` that discovery finds; unittest starts ten times as fast."""
     names = {path.rsplit("/", 1)[-1] for path in tree.paths}
     settings = any("[tool.pytest" in tree.text(name) for name in ("pyproject.toml", "setup.cfg"))
     if settings or names & {"conftest.py", "pytest.ini", "tox.ini"}:
@@ -109,7 +109,13 @@ def _is_discovered(path: str, tree: Tree) -> bool:
 
 
 def run_suite(
-    suite: Suite, tree: Path, scratch: Path, *, sec: float, only: Sequence[str] = (), coverage_data: Path | None = None
+    suite: Suite,
+    tree: Path,
+    scratch: Path,
+    *,
+    sec: float,
+    only: Sequence[str] = (),
+    coverage_data: Path | None = None,
 ) -> SuiteRun:
     """Run the tests (all, or those of `only`) in `tree` for at most `sec` and return what became of each.
 
@@ -129,7 +135,9 @@ def run_suite(
 
     done = once(suite.arguments)
     if suite.kind == PYTEST and done.exit_code == _USAGE_ERROR:
-        done = once([*suite.arguments, "-o", "addopts="])  # addopts may name plugins that are not installed here
+        done = once(
+            [*suite.arguments, "-o", "addopts="]
+        )  # addopts may name plugins that are not installed here
     found = _read(results)
     if not found and suite.kind == COMMAND and done.exit_code is not None:
         outcome = "passed" if done.exit_code == 0 else "failed"

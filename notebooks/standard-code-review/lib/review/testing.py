@@ -69,7 +69,8 @@ def run_tests(changes: Changes, base: Tree, head: Tree, options: Options, scratc
 def _neutral(run: SuiteRun, scratch: Path) -> SuiteRun:
     folders = [scratch / "head", scratch / "base", scratch]
     results = {
-        name: replace(result, message=neutral(result.message, *folders)) for name, result in run.results.items()
+        name: replace(result, message=neutral(result.message, *folders))
+        for name, result in run.results.items()
     }
     return replace(run, results=results, problem=neutral(run.problem, *folders))
 
@@ -92,7 +93,9 @@ def _newly_failing(changes: Changes, before: SuiteRun, after: SuiteRun) -> list[
     return [result for name, result in sorted(after.results.items()) if result.bad and not was_bad(name)]
 
 
-def _flaky(suite: Suite, tree: Path, scratch: Path, options: Options, failing: list[TestResult]) -> frozenset[str]:
+def _flaky(
+    suite: Suite, tree: Path, scratch: Path, options: Options, failing: list[TestResult]
+) -> frozenset[str]:
     """Run the newly failing tests again, up to twice; return those that pass at least once."""
     if suite.kind == COMMAND or not failing:
         return frozenset()
@@ -117,7 +120,9 @@ def _report(
         if result.bad and name in after.results and after.results[name].outcome == "passed"
     ]
     both = sorted(
-        name for name, result in before.results.items() if result.bad and name in after.results and after.results[name].bad
+        name
+        for name, result in before.results.items()
+        if result.bad and name in after.results and after.results[name].bad
     )
     gone = sorted(set(before.results) - set(after.results)) if not after.problem else []
     missing = [
@@ -126,7 +131,11 @@ def _report(
         if run.problem
     ]
     if not measured:
-        why = "coverage is not installed for that Python" if suite.kind != COMMAND else "the tests run by a command"
+        why = (
+            "coverage is not installed for that Python"
+            if suite.kind != COMMAND
+            else "the tests run by a command"
+        )
         missing.append(NotAssessed(what="which lines the tests execute", reason=why))
     findings = [_broken(result, changes) for result in broken[:_LISTED]]
     findings += [_flaky_finding(after.results[name]) for name in sorted(flaky)]
@@ -179,7 +188,13 @@ def _flaky_finding(result: TestResult) -> Finding:
 def _note(rule: str, test: str, what: str) -> Finding:
     title = shortened(f"{test} {what}", 300)
     return Finding(
-        severity="note", kind="test", rule=rule, path=_path_of(test), title=title, source="testing", subject=test
+        severity="note",
+        kind="test",
+        rule=rule,
+        path=_path_of(test),
+        title=title,
+        source="testing",
+        subject=test,
     )
 
 

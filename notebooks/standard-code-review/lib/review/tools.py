@@ -44,7 +44,9 @@ class Place:
     def readable(self) -> tuple[FileChange, ...]:
         """Every text file whose whole content is known."""
         return tuple(
-            file for file in self.changes.files if file.is_readable and file.complete and file.path in self.head.paths
+            file
+            for file in self.changes.files
+            if file.is_readable and file.complete and file.path in self.head.paths
         )
 
 
@@ -78,7 +80,9 @@ def prepare(changes: Changes, base: Tree, head: Tree, scratch: Path) -> Place:
     )
 
 
-def call(place: Place, folder: Path, module: str, arguments: Sequence[str], *, ok: tuple[int, ...] = (0,)) -> str:
+def call(
+    place: Place, folder: Path, module: str, arguments: Sequence[str], *, ok: tuple[int, ...] = (0,)
+) -> str:
     """Run ``python -m module`` in `folder` and return what it printed; raise `ToolFailed` otherwise.
 
     ``-P`` keeps the reviewed folder off the import path: a file called ``json.py`` in it stays a file.
@@ -100,7 +104,13 @@ def call(place: Place, folder: Path, module: str, arguments: Sequence[str], *, o
 
 
 def call_on_files(
-    place: Place, folder: Path, module: str, arguments: Sequence[str], paths: Sequence[str], *, ok: tuple[int, ...] = (0,)
+    place: Place,
+    folder: Path,
+    module: str,
+    arguments: Sequence[str],
+    paths: Sequence[str],
+    *,
+    ok: tuple[int, ...] = (0,),
 ) -> list[Json]:
     """Run a tool that prints JSON on `paths`, a few hundred at a time, and return one answer a batch."""
     answers: list[Json] = []

@@ -67,6 +67,6 @@ def shortened(value: str, limit: int) -> str:
 
 
 def printable(value: str) -> str:
-    """Return `value` fit for JSON and for a reader: lone surrogates and control characters are shown escaped."""
+    """Return `value` fit for JSON and for a reader: surrogates and control characters are escaped."""
     clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in clean)
