@@ -1,0 +1,172 @@
+"""What is true of every decision, whatever was asked."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from chatflow_jupyter.domain.decision import (
+    CancelAttempt,
+    ContinuationKind,
+    Decision,
+    EndAttempt,
+    QueueAttempt,
+    StartAttempt,
+    TimerKind,
+)
+from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.ids import event_id
+from chatflow_jupyter.domain.instance import Instance, PhaseState, Status, WaitingReason
+from chatflow_jupyter.domain.json_values import check_json
+
+Timers = Mapping[TimerKind, datetime]
+DONE = (PhaseState.SUCCEEDED, PhaseState.SKIPPED)
+KEPT = (
+    "tenant_id",
+    "instance_id",
+    "root_id",
+    "definition",
+    "principal",
+    "context",
+    "parent",
+    "created_at",
+    "quota",
+)
+
+
+def timers_after(timers: Timers, decision: Decision) -> dict[TimerKind, datetime]:
+    """Return the timers that are set once the decision is committed."""
+    left = dict(timers)
+    for change in decision.timers:
+        left.pop(change.kind, None)
+        if change.due_at is not None:
+            left[change.kind] = change.due_at
+    return left
+
+
+def check_decision(definition: Definition, before: Instance, decision: Decision, now: datetime) -> None:
+    """Assert all that holds between an instance and its successor, and of what is committed with it."""
+    after = decision.instance
+    assert after.seq == before.seq + 1
+    assert after.updated_at == now
+    assert all(getattr(after, name) == getattr(before, name) for name in KEPT)
+    assert after.spent_sec >= before.spent_sec
+    assert before.status not in (Status.COMPLETED, Status.TERMINATED), "an ended instance changed"
+    same = (before.status, before.phase, before.fan_out) == (after.status, after.phase, after.fan_out)
+    assert decision.events or same or before.paused, "a change that leaves no event"
+    _check_events(decision)
+    _check_phases(before, after)
+    _check_attempts(definition, before, decision)
+    _check_children(decision)
+    _check_notes(before, decision)
+    check_standing(after)
+
+
+def check_standing(instance: Instance) -> None:
+    """Assert that the instance has an attempt, a named wait, has ended, is paused, or was never started."""
+    status, waits = instance.status, instance.waiting_reason is not None
+    assert (status is Status.WAITING) == waits
+    assert waits == bool(instance.waiting_detail)
+    idle = status is Status.RUNNING and instance.attempt is None
+    stands = [status is Status.CREATED, instance.attempt is not None, waits, instance.ended, idle]
+    assert stands.count(True) == 1, stands
+    assert instance.paused or not idle, "running, yet nothing runs: stuck silently"
+    assert (status is Status.RUNNING) == (instance.attempt is not None or idle)
+    assert instance.ended == (instance.ended_at is not None)
+    assert not (instance.ended and instance.paused)
+    assert instance.failure is None or instance.ended
+    assert (instance.failure is not None) or status is not Status.FAILED
+    assert (instance.started_at is not None) or status in (Status.CREATED, Status.TERMINATED, Status.FAILED)
+    if instance.waiting_reason is WaitingReason.CHILDREN:
+        fan_out = instance.fan_out
+        assert fan_out is not None
+        assert fan_out.alive > 0 or instance.paused, "waits for children, and none is alive"
+    check_json(instance.variables)
+    check_json(instance.view)
+
+
+def check_timers(definition: Definition, instance: Instance, timers: Timers) -> None:
+    """Assert that a clock runs exactly where something waits for one."""
+    retry = instance.waiting_reason is WaitingReason.RETRY
+    assert (TimerKind.RETRY in timers) == retry
+    at_gate = instance.waiting_reason is WaitingReason.APPROVAL and not instance.paused
+    gate = definition.phase(instance.phase).gate if at_gate and instance.phase else None
+    assert (TimerKind.GATE_EXPIRY in timers) == (gate is not None and gate.expires_sec is not None)
+
+
+def _check_events(decision: Decision) -> None:
+    after = decision.instance
+    for index, event in enumerate(decision.events):
+        assert (event.index, event.seq, event.at) == (index, after.seq, after.updated_at)
+        assert event.event_id == event_id(after.instance_id, after.seq, index)
+        assert (event.tenant_id, event.root_id) == (after.tenant_id, after.root_id)
+        check_json(event.data)
+
+
+def _check_phases(before: Instance, after: Instance) -> None:
+    for name, earlier in before.phases.items():
+        later = after.phases[name]
+        assert earlier.state not in DONE or later == earlier, f"finished phase {name} was touched"
+        assert later.attempts >= earlier.attempts
+        assert later.notebook_done or not earlier.notebook_done
+        assert later.approved or not earlier.approved
+    active = [name for name, record in after.phases.items() if record.state is PhaseState.ACTIVE]
+    assert len(active) <= 1
+    assert all(name == after.phase for name in active)
+    assert all(
+        (record.ended_at is None) == (record.state is PhaseState.ACTIVE) for record in after.phases.values()
+    )
+
+
+def _check_attempts(definition: Definition, before: Instance, decision: Decision) -> None:
+    after = decision.instance
+    queued = [change for change in decision.attempts if isinstance(change, QueueAttempt)]
+    gone = [change for change in decision.attempts if isinstance(change, (EndAttempt, CancelAttempt))]
+    started = [change for change in decision.attempts if isinstance(change, StartAttempt)]
+    assert len(queued) + len(started) <= 1
+    for change in queued:
+        earlier = before.phases.get(change.phase)
+        assert earlier is None or not (earlier.notebook_done or earlier.state in DONE), (
+            "a finished phase runs again"
+        )
+        assert not after.paused, "queued while paused"
+        assert after.attempt is not None
+        assert after.attempt.attempt_id == change.attempt_id
+        assert (
+            change.number == after.phases[change.phase].attempts == (earlier.attempts if earlier else 0) + 1
+        )
+        assert after.phases[change.phase].approved
+        assert change.notebook == definition.phase(change.phase).notebook
+    held = before.attempt.attempt_id if before.attempt else None
+    still = after.attempt.attempt_id if after.attempt else None
+    assert (still == held) or (still is None) or bool(queued)
+    assert [change.attempt_id for change in gone] == ([held] if held and held != still else [])
+
+
+def _check_children(decision: Decision) -> None:
+    after, fan_out = decision.instance, decision.instance.fan_out
+    if decision.children:
+        assert not after.ended, "a child born under an ended parent"
+        assert not after.paused, "a child born under a paused parent"
+        assert fan_out is not None
+        indexes = [child.link.index for child in decision.children]
+        assert indexes == list(range(fan_out.started - len(indexes), fan_out.started))
+        assert len(indexes) <= 200
+    if fan_out is not None:
+        assert 0 <= fan_out.failed <= fan_out.ended <= fan_out.started <= fan_out.total
+
+
+def _check_notes(before: Instance, decision: Decision) -> None:
+    after = decision.instance
+    kinds = [note.kind for note in decision.continuations]
+    if after.ended and after.parent is not None and not (before.ended and after.status is before.status):
+        told = [note for note in decision.continuations if note.kind is ContinuationKind.CHILD_ENDED]
+        assert [(note.instance_id, note.about) for note in told] == [
+            (after.parent.instance_id, after.instance_id)
+        ]
+    if after.ended:
+        cleared = {change.kind for change in decision.timers if change.due_at is None}
+        assert cleared == set(TimerKind) or before.ended, "an ended instance keeps a timer"
+    if after.status is Status.TERMINATED and before.descendants:
+        assert ContinuationKind.TERMINATE_CHILDREN in kinds
+    if before.descendants and after.paused != before.paused and not after.ended:
+        wanted = ContinuationKind.PAUSE_CHILDREN if after.paused else ContinuationKind.RESUME_CHILDREN
+        assert wanted in kinds

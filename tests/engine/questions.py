@@ -1,0 +1,119 @@
+"""Everything that can be asked of an instance where it stands: sensible, stale, doubled and hostile."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+from chatflow_jupyter.domain.birth import create_root
+from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Principal, RunnerId, Sha256, TenantId, child_id
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, ParentLink, Status
+from chatflow_jupyter.domain.requests import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    ChildrenEnded,
+    ChildResult,
+    FanOutDue,
+    GateExpiryDue,
+    Pause,
+    Request,
+    Resume,
+    RetryDue,
+    Terminate,
+    Trigger,
+)
+from tests.engine.times import START
+
+ANN, TENANT = Principal("ann"), TenantId("local")
+OUTPUTS = (
+    {},
+    {"n": 1, "items": ["a", "b", "c"]},
+    {"n": 5, "ok": True, "items": []},
+    {"n": "many", "items": 3},
+)
+HOSTILE_OUTPUTS = ({"n": float("nan")}, {"big": "x" * 300_000}, {"n": "\ud800"})
+CODES = ("cell_error", "timeout", "kernel_died", "bad_notebook")
+PARENT = ParentLink(instance_id=InstanceId("wfi_parent"), phase="fan", index=0, key="fan-0", tolerated=False)
+
+
+def reference_of(definition: Definition) -> DefinitionRef:
+    """Return how an instance is pinned to `definition`."""
+    return DefinitionRef(name=definition.name, version=definition.version, content_hash=Sha256("0" * 64))
+
+
+def new_instance(definition: Definition, *, as_child: bool = False) -> Instance:
+    """Return an instance in status created; with `as_child` it has a parent to tell."""
+    instance = create_root(
+        definition,
+        reference_of(definition),
+        tenant_id=TENANT,
+        instance_id=InstanceId("wfi_one"),
+        context={"items": ["x", "y"]},
+        principal=ANN,
+        now=START,
+    ).instance
+    return replace(instance, parent=PARENT, depth=1) if as_child else instance
+
+
+def questions(instance: Instance) -> Iterator[Request]:
+    """Yield one of every kind of request, with current, stale and unknown ids."""
+    for decision, data in product((None, "approve", "reject"), ({}, {"why": 1, "n": 2}, {"n": "text"})):
+        yield Trigger(principal=ANN, decision=decision, data=data)
+    yield Pause(principal=ANN)
+    yield Resume(principal=ANN)
+    yield Terminate(principal=ANN, reason="enough")
+    yield RetryDue()
+    yield GateExpiryDue()
+    yield FanOutDue()
+    for attempt_id in attempt_ids(instance):
+        yield AttemptStarted(attempt_id=attempt_id, fence=1, runner_id=RunnerId("r"))
+        for outputs in (*OUTPUTS, *HOSTILE_OUTPUTS):
+            yield AttemptSucceeded(
+                attempt_id=attempt_id, fence=1, outputs=outputs, duration_sec=2.0, risk=None
+            )
+        yield AttemptSucceeded(attempt_id=attempt_id, fence=1, outputs=OUTPUTS[1], duration_sec=0.0, risk=70)
+        for code in CODES:
+            failure = Failure(code=code, message=f"{code} happened")
+            yield AttemptFailed(attempt_id=attempt_id, fence=1, failure=failure, duration_sec=2.0)
+        for counted in (True, False):
+            yield AttemptLost(attempt_id=attempt_id, fence=1, cause="gone", counted=counted)
+    yield from _children(instance)
+
+
+def attempt_ids(instance: Instance) -> list[AttemptId]:
+    """Return the current attempt's id, one that was replaced, and one that never was."""
+    current = [] if instance.attempt is None else [instance.attempt.attempt_id]
+    return [*current, AttemptId(f"{instance.instance_id}.{instance.phase}.0"), AttemptId("nobody")]
+
+
+def _children(instance: Instance) -> Iterator[Request]:
+    yield ChildrenEnded(children=())
+    yield ChildrenEnded(children=(result(instance, 0, Status.COMPLETED, phase="elsewhere"),))
+    if instance.fan_out is None:
+        yield ChildrenEnded(children=(result(instance, 0, Status.FAILED),))
+        return
+    for index in range(instance.fan_out.started):
+        for status in (Status.COMPLETED, Status.FAILED, Status.TERMINATED):
+            one = result(instance, index, status)
+            yield ChildrenEnded(children=(one,))
+            yield ChildrenEnded(children=(one, one))
+    everyone = [result(instance, index, Status.COMPLETED) for index in range(instance.fan_out.started)]
+    yield ChildrenEnded(children=tuple(everyone))
+
+
+def result(instance: Instance, index: int, status: Status, phase: str | None = None) -> ChildResult:
+    """Return how the child at `index` ended; its seq grows with the parent's, so it is never an old one."""
+    name = phase or instance.phase or "none"
+    key = {0: "a", 1: "b", 2: "c"}[index] if instance.definition.name == "tolerant" else f"{name}-{index}"
+    return ChildResult(
+        instance_id=child_id(instance.instance_id, name, index),
+        phase=name,
+        key=key,
+        status=status,
+        outcome={"leaf": {"n": index}},
+        spent_sec=1.0 + instance.seq,
+        descendants=index,
+        seq=5 + instance.seq,
+    )
