@@ -19,8 +19,7 @@ class ChangeSignal:
         """The number of changes announced so far."""
         return self._token
 
-    @property
-    def waited_for(self) -> bool:
+    def is_waited_for(self) -> bool:
         """Whether anybody waits at this moment."""
         return bool(self._waiting)
 

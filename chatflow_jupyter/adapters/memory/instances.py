@@ -24,16 +24,17 @@ class MemoryInstances:
 
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """See the port."""
-        found = [
+        siblings = [
             node
             for (tenant, _), node in self._tables.instances.items()
-            if tenant == tenant_id and _matches(node, wanted)
+            if tenant == tenant_id and (node.parent.instance_id if node.parent else None) == wanted.parent_id
         ]
         if wanted.parent_id is None:
-            found.reverse()
+            siblings.reverse()
         else:
-            found.sort(key=_place_among_children)
-        return tuple(_after(found, wanted.before)[: wanted.limit])
+            siblings.sort(key=_place_among_children)
+        found = [node for node in _after(siblings, wanted.before) if _matches(node, wanted)]
+        return tuple(found[: wanted.limit])
 
     async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
         """See the port."""
@@ -59,10 +60,8 @@ class MemoryInstances:
 
 
 def _matches(node: Instance, wanted: InstanceFilter) -> bool:
-    parent = node.parent
     return (
-        (parent.instance_id if parent else None) == wanted.parent_id
-        and wanted.phase in (None, parent.phase if parent else None)
+        wanted.phase in (None, node.parent.phase if node.parent else None)
         and wanted.feature_id in (None, node.feature_id)
         and wanted.status in (None, node.shown_status)
         and wanted.name in (None, node.definition.name)

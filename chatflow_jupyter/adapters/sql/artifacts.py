@@ -1,0 +1,153 @@
+"""Artifact rows and the blobs they refer to."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, Executable, and_, bindparam, delete, or_, select, update
+
+from chatflow_jupyter.domain.errors import Conflict, NotFound
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId
+from chatflow_jupyter.ports.records import ArtifactRecord
+
+from .attempts import attempt
+from .dialects import Upsert
+from .encoding import optional_us, to_us
+from .leases import leased
+from .rows import artifact_columns, artifact_of
+from .schema import artifacts, blobs, definitions, journal
+from .statements import Statement
+
+
+def _touch(insert: Upsert) -> Executable:
+    row = insert(blobs)
+    touched: Executable = row.on_conflict_do_update(
+        index_elements=["tenant_id", "sha256"],
+        set_={"touched_at": row.excluded.touched_at},
+        where=blobs.c.state == "live",
+    )
+    return touched
+
+
+def _publish(insert: Upsert) -> Executable:
+    row = insert(artifacts)
+    replaced = {column.name: row.excluded[column.name] for column in artifacts.c if not column.primary_key}
+    upsert: Executable = row.on_conflict_do_update(
+        index_elements=["tenant_id", "attempt_id", "name"], set_=replaced
+    )
+    return upsert
+
+
+_THIS_BLOB = (blobs.c.tenant_id == bindparam("tenant"), blobs.c.sha256 == bindparam("hash"))
+_REFERENCED = or_(
+    *(
+        select(table.c.tenant_id)
+        .where(table.c.tenant_id == blobs.c.tenant_id, column == blobs.c.sha256)
+        .correlate(blobs)
+        .exists()
+        for table, column in (
+            (artifacts, artifacts.c.sha256),
+            (definitions, definitions.c.bundle_sha256),
+            (journal, journal.c.sha256),
+        )
+    )
+)
+TOUCH_BLOB = Statement(_touch)
+LIVE_BLOB = Statement(select(blobs.c.sha256).where(*_THIS_BLOB, blobs.c.state == "live"))
+COLLECTABLE_BLOBS = Statement(
+    select(blobs.c.sha256)
+    .where(
+        blobs.c.tenant_id == bindparam("tenant"),
+        or_(blobs.c.state == "deleting", blobs.c.touched_at < bindparam("since")),
+        ~_REFERENCED,
+    )
+    .order_by(blobs.c.touched_at, blobs.c.sha256)
+    .limit(bindparam("most"))
+)
+MARK_BLOB = Statement(update(blobs).where(*_THIS_BLOB).values(state="deleting"))
+FORGET_BLOB = Statement(delete(blobs).where(*_THIS_BLOB, blobs.c.state == "deleting"))
+PUBLISH_ARTIFACT = Statement(_publish)
+ARTIFACTS_OF_INSTANCE = Statement(
+    select(*artifacts.c)
+    .where(artifacts.c.tenant_id == bindparam("tenant"), artifacts.c.instance_id == bindparam("instance"))
+    .order_by(artifacts.c.phase, artifacts.c.attempt, artifacts.c.name)
+)
+SET_DELETED = Statement(
+    update(artifacts)
+    .where(
+        and_(
+            artifacts.c.tenant_id == bindparam("tenant"),
+            artifacts.c.attempt_id == bindparam("of_attempt"),
+            artifacts.c.name == bindparam("named"),
+        )
+    )
+    .values(deleted_at=bindparam("deleted_at"))
+)
+
+
+def touch(
+    connection: Connection, tenant_id: TenantId, sha256: Sha256, size_bytes: int, now: datetime
+) -> None:
+    """Make sure a live blob row exists, touched at `now`; raises `Conflict` while it is being deleted."""
+    done = TOUCH_BLOB.run(
+        connection,
+        tenant_id=tenant_id,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        state="live",
+        touched_at=to_us(now),
+    )
+    if done.rowcount == 0:
+        raise Conflict(f"blob {sha256} is being deleted; try again later", code="blob_deleting")
+
+
+def publish(connection: Connection, record: ArtifactRecord, fence: int | None) -> None:
+    """Add or replace the row; raises `StaleFence`, `NotFound` without such an attempt, and `Conflict`."""
+    if fence is None:
+        attempt(connection, record.tenant_id, record.attempt_id)
+    else:
+        leased(connection, record.tenant_id, record.attempt_id, fence)
+    if LIVE_BLOB.run(connection, tenant=record.tenant_id, hash=record.sha256).first() is None:
+        raise Conflict(f"the bytes of artifact {record.name} are not stored", code="blob_missing")
+    PUBLISH_ARTIFACT.run(connection, **artifact_columns(record))
+
+
+def artifacts_of(
+    connection: Connection, tenant_id: TenantId, instance_id: InstanceId, include_deleted: bool
+) -> tuple[ArtifactRecord, ...]:
+    """Return the artifacts of an instance by phase, attempt and name."""
+    rows = ARTIFACTS_OF_INSTANCE.run(connection, tenant=tenant_id, instance=instance_id)
+    return tuple(artifact_of(row) for row in rows if include_deleted or row.deleted_at is None)
+
+
+def set_deleted(
+    connection: Connection,
+    tenant_id: TenantId,
+    attempt_id: AttemptId,
+    name: str,
+    deleted_at: datetime | None,
+) -> None:
+    """Soft-delete or restore; raises `NotFound`."""
+    done = SET_DELETED.run(
+        connection,
+        tenant=tenant_id,
+        of_attempt=attempt_id,
+        named=name,
+        deleted_at=optional_us(deleted_at),
+    )
+    if done.rowcount == 0:
+        raise NotFound(f"attempt {attempt_id} has no artifact {name}")
+
+
+def collectable(
+    connection: Connection, tenant_id: TenantId, untouched_since: datetime, limit: int
+) -> tuple[Sha256, ...]:
+    """Mark unreferenced blobs as deleting and return them."""
+    rows = COLLECTABLE_BLOBS.run(connection, tenant=tenant_id, since=to_us(untouched_since), most=limit)
+    hashes = tuple(Sha256(row.sha256) for row in rows)
+    MARK_BLOB.run_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])
+    return hashes
+
+
+def forget(connection: Connection, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:
+    """Delete the rows of blobs marked as deleting."""
+    FORGET_BLOB.run_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])

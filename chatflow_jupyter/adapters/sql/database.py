@@ -1,0 +1,172 @@
+"""Where statements run: the port's methods ask for one transaction each, whatever the database."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from chatflow_jupyter.adapters.change_signal import ChangeSignal
+
+from .change_poller import ChangePoller
+from .dialects import translated
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Connection], T]
+
+BUSY_TIMEOUT_SEC = 30.0
+READERS = 2
+
+
+class Transactions(Protocol):
+    """Runs functions of a connection, each in a transaction of its own."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work`; commit when it returns, roll back when it raises. Driver errors become ours."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on one snapshot, in which it may not write."""
+
+    def change_token(self) -> int:
+        """Return a number that changes whenever anybody has committed."""
+
+    async def wait_for_change(self, seen: int, timeout_sec: float) -> int:
+        """Return as soon as the token differs from `seen`, at the latest after `timeout_sec`."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+
+class SqliteDatabase:
+    """One writer thread and a few readers over one file; a transaction is a single call into a thread."""
+
+    def __init__(self, path: Path, synchronous: Literal["normal", "full"]) -> None:
+        """Use the file, which exists and has today's schema."""
+        self._path = path
+        self._changes = ChangeSignal()
+        self._engine = sqlite_engine(path, synchronous)
+        self._local = threading.local()
+        self._opened: list[Connection] = []
+        self._writer = ThreadPoolExecutor(1, "chatflow-sqlite-writer", self._connect, (False,))
+        self._readers = ThreadPoolExecutor(READERS, "chatflow-sqlite-reader", self._connect, (True,))
+        self._poller = ChangePoller(path, self._changes)
+
+    async def write(self, work: Work[T]) -> T:
+        """See `Transactions`. Announces a change when rows were changed."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """See `Transactions`."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def change_token(self) -> int:
+        """See `Transactions`."""
+        return self._changes.token
+
+    async def wait_for_change(self, seen: int, timeout_sec: float) -> int:
+        """See `Transactions`. Commits of other processes are noticed by polling while somebody waits."""
+        self._poller.look()
+        return await self._changes.wait(seen, timeout_sec)
+
+    async def close(self) -> None:
+        """See `Transactions`."""
+        await asyncio.to_thread(self._close)
+
+    def _write(self, work: Work[T]) -> T:
+        connection, driver = self._mine()
+        changed_before = driver.total_changes
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(connection)
+                driver.execute("COMMIT")
+            except BaseException:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+                raise
+        except (DBAPIError, sqlite3.Error) as error:
+            raise translated(error, str(self._path)) from error
+        if driver.total_changes != changed_before:
+            self._changes.announce()
+        return result
+
+    def _read(self, work: Work[T]) -> T:
+        connection, driver = self._mine()
+        try:
+            driver.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+        except (DBAPIError, sqlite3.Error) as error:
+            raise translated(error, str(self._path)) from error
+
+    def _mine(self) -> tuple[Connection, sqlite3.Connection]:
+        """Return this thread's connection and the driver's below it; or say why there is none."""
+        failure: Exception | None = self._local.failure
+        if failure is not None:
+            raise failure
+        connection: Connection = self._local.connection
+        driver: sqlite3.Connection = self._local.driver
+        return connection, driver
+
+    def _connect(self, read_only: bool) -> None:
+        """Open this thread's connection; a failure waits for whoever comes first, the pool would hide it."""
+        self._local.failure = None
+        try:
+            connection = self._engine.connect()
+            driver = driver_of(connection)
+            if read_only:
+                driver.execute("PRAGMA query_only = ON")
+        except (DBAPIError, sqlite3.Error) as error:
+            self._local.failure = translated(error, str(self._path))
+            return
+        self._local.connection, self._local.driver = connection, driver
+        self._opened.append(connection)
+
+    def _close(self) -> None:
+        self._poller.stop()
+        self._writer.shutdown()
+        self._readers.shutdown()
+        for connection in self._opened:
+            connection.close()
+        self._engine.dispose()
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's connection below an SQLite one."""
+    driver: Any = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def sqlite_engine(path: Path, synchronous: Literal["normal", "full"]) -> Engine:
+    """Return an engine whose connections are in autocommit: transactions are begun by hand, as immediate."""
+
+    def connect() -> sqlite3.Connection:
+        driver = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_SEC,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        driver.execute(f"PRAGMA synchronous = {synchronous.upper()}")
+        driver.execute("PRAGMA foreign_keys = ON")
+        return driver
+
+    return create_engine(
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )

@@ -1,0 +1,67 @@
+"""The only place that knows how databases differ."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from sqlalchemy import BigInteger, Integer, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
+
+from chatflow_jupyter.domain.errors import ChatFlowError, HomeInUse, InternalError, StorageFull, Unreachable
+
+GROWING_ID = BigInteger().with_variant(Integer, "sqlite")
+"""A key the database counts up."""
+
+_FULL = {sqlite3.SQLITE_FULL}
+_FULL_WHILE_WRITING = {
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+Upsert: TypeAlias = Callable[[Table], Any]  # gives a sqlite.Insert or postgresql.Insert
+"""Makes an INSERT into a table that knows `ON CONFLICT`; the dialects' own constructs agree on it."""
+
+
+def upsert_of(dialect: Dialect) -> Upsert:
+    """Return the INSERT construct of the dialect."""
+    return _UPSERTS[dialect.name]
+
+
+_UPSERTS: dict[str, Upsert] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def clustered() -> dict[str, Any]:
+    """Return table options that keep the rows in the order of the primary key, where the database can."""
+    return {"sqlite_with_rowid": False}
+
+
+def growing() -> dict[str, Any]:
+    """Return table options by which a deleted `GROWING_ID` is never given again."""
+    return {"sqlite_autoincrement": True}
+
+
+def translated(error: DBAPIError | sqlite3.Error, store: str) -> ChatFlowError:
+    """Return our error for the driver's; `store` names the database for the reader."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(original, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary in _FULL or code in _FULL_WHILE_WRITING:
+        return StorageFull(f"no room is left for {store}; free some and try again")
+    if primary in _BUSY:
+        return HomeInUse(f"{store} stays locked by another process; end it or try again later")
+    if primary in _DAMAGED:
+        return Unreachable(
+            f"{store} is damaged or no ChatFlow store ({original}); move it away or restore a backup",
+            code="store_damaged",
+        )
+    if isinstance(original, sqlite3.OperationalError):
+        return Unreachable(f"{store} cannot be used: {original}")
+    return InternalError(f"{store} refused a statement: {original}", code="store_fault")

@@ -1,0 +1,198 @@
+"""The port's methods about workflows, each one transaction of named statements."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from chatflow_jupyter.domain.events import StoredEvent
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, RunnerId, TenantId
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.tree import TreeStatus
+from chatflow_jupyter.ports.clock import Clock
+from chatflow_jupyter.ports.records import (
+    AttemptRow,
+    Commit,
+    ContinuationRow,
+    DefinitionRecord,
+    InstanceFilter,
+    OutboxRow,
+    Progress,
+    StoredAnswer,
+    TimerRow,
+)
+
+from . import (
+    attempts,
+    continuations,
+    definitions,
+    events,
+    instance_queries,
+    instances,
+    leases,
+    request_keys,
+    trees,
+)
+from .database import Transactions
+
+
+class SqlDefinitions:
+    """`IDefinitions` in SQL."""
+
+    _database: Transactions
+
+    async def save_definition(self, record: DefinitionRecord) -> None:
+        """See the port."""
+        await self._database.write(lambda c: definitions.save(c, record))
+
+    async def definition(self, tenant_id: TenantId, name: str, version: str) -> DefinitionRecord:
+        """See the port."""
+        return await self._database.read(lambda c: definitions.definition(c, tenant_id, name, version))
+
+    async def definitions(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
+        """See the port."""
+        return await self._database.read(lambda c: definitions.definitions_of(c, tenant_id))
+
+
+class SqlInstances:
+    """`IInstances` in SQL."""
+
+    _database: Transactions
+    _clock: Clock
+
+    async def commit(self, commit: Commit) -> None:
+        """See the port."""
+        now = self._clock.now()
+        await self._database.write(lambda c: instances.commit_transitions(c, commit, now))
+
+    async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
+        """See the port."""
+        return await self._database.read(lambda c: instance_queries.instance(c, tenant_id, instance_id))
+
+    async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
+        """See the port."""
+        return await self._database.read(lambda c: instance_queries.listed(c, tenant_id, wanted))
+
+    async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
+        """See the port."""
+        now = self._clock.now()
+        return await self._database.read(lambda c: request_keys.answer(c, tenant_id, principal, key, now))
+
+    async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
+        """See the port."""
+        return await self._database.read(lambda c: trees.status(c, tenant_id, root_id, now))
+
+    async def tree(
+        self, tenant_id: TenantId, root_id: InstanceId, *, after: InstanceId | None = None, limit: int = 1000
+    ) -> Sequence[Instance]:
+        """See the port."""
+        return await self._database.read(
+            lambda c: instance_queries.nodes(c, tenant_id, root_id, after, limit)
+        )
+
+
+class SqlAttempts:
+    """`IAttempts` in SQL."""
+
+    _database: Transactions
+
+    async def claim(
+        self, runner_id: RunnerId, owner_id: OwnerId | None, *, now: datetime, lease_expires_at: datetime
+    ) -> AttemptRow | None:
+        """See the port."""
+        del now
+        return await self._database.write(lambda c: leases.claim(c, runner_id, owner_id, lease_expires_at))
+
+    async def heartbeat(
+        self,
+        tenant_id: TenantId,
+        attempt_id: AttemptId,
+        fence: int,
+        *,
+        lease_expires_at: datetime,
+        progress: Progress | None,
+    ) -> None:
+        """See the port."""
+        await self._database.write(
+            lambda c: leases.heartbeat(c, tenant_id, attempt_id, fence, lease_expires_at, progress)
+        )
+
+    async def attempt(self, tenant_id: TenantId, attempt_id: AttemptId) -> AttemptRow:
+        """See the port."""
+        return await self._database.read(lambda c: attempts.attempt(c, tenant_id, attempt_id))
+
+    async def attempts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[AttemptRow]:
+        """See the port."""
+        return await self._database.read(lambda c: attempts.attempts_of(c, tenant_id, instance_id))
+
+    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
+        """See the port."""
+        return await self._database.read(lambda c: leases.expired_leases(c, now, limit))
+
+    async def leases_of(self, owner_id: OwnerId) -> Sequence[AttemptRow]:
+        """See the port."""
+        return await self._database.read(lambda c: leases.leases_of(c, owner_id))
+
+    async def running_attempts(self, root_id: InstanceId, tenant_id: TenantId) -> Sequence[AttemptRow]:
+        """See the port."""
+        return await self._database.read(lambda c: attempts.open_attempts(c, tenant_id, root_id))
+
+
+class SqlContinuations:
+    """`IContinuations` in SQL."""
+
+    _database: Transactions
+
+    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
+        """See the port."""
+        return await self._database.read(lambda c: continuations.waiting(c, limit))
+
+    async def drop_continuations(self, ids: Collection[int]) -> None:
+        """See the port."""
+        await self._database.write(lambda c: continuations.drop(c, ids))
+
+    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
+        """See the port."""
+        return await self._database.read(lambda c: continuations.due_timers(c, now, limit))
+
+    async def next_due(self) -> datetime | None:
+        """See the port."""
+        return await self._database.read(continuations.next_due)
+
+    async def drop_timer(self, timer: TimerRow) -> None:
+        """See the port."""
+        await self._database.write(lambda c: continuations.drop_timer(c, timer))
+
+
+class SqlEvents:
+    """`IEvents` in SQL."""
+
+    _database: Transactions
+
+    async def events(
+        self,
+        tenant_id: TenantId,
+        *,
+        instance_id: InstanceId | None = None,
+        root_id: InstanceId | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[StoredEvent]:
+        """See the port."""
+        return await self._database.read(
+            lambda c: events.later_events(c, tenant_id, instance_id, root_id, after, limit)
+        )
+
+    async def outbox(self, limit: int = 100) -> Sequence[OutboxRow]:
+        """See the port."""
+        return await self._database.read(lambda c: events.unpublished(c, limit))
+
+    async def outbox_published(self, ids: Collection[int]) -> None:
+        """See the port."""
+        await self._database.write(lambda c: events.delete_messages(c, ids))
+
+    def change_token(self) -> int:
+        """See the port."""
+        return self._database.change_token()
+
+    async def wait_for_change(self, seen: int, timeout_sec: float) -> int:
+        """See the port."""
+        return await self._database.wait_for_change(seen, timeout_sec)

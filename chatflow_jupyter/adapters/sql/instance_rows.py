@@ -1,0 +1,173 @@
+"""Instances as rows: columns for what is asked for, `birth` and `state` as JSON for the rest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from chatflow_jupyter.domain.definition import Quota
+from chatflow_jupyter.domain.instance import (
+    CurrentAttempt,
+    DefinitionRef,
+    Failure,
+    FanOut,
+    Instance,
+    ParentLink,
+    PhaseRecord,
+    PhaseState,
+    Status,
+    WaitingReason,
+)
+
+from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
+
+_BIRTH_FIELDS = (
+    *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
+    *("root_id", "feature_id", "created_at"),
+)
+
+
+def same_birth(before: Instance, after: Instance) -> bool:
+    """Return whether what `birth_columns` writes is the same, by identity, which is quick."""
+    return all(getattr(before, name) is getattr(after, name) for name in _BIRTH_FIELDS)
+
+
+def birth_columns(instance: Instance) -> dict[str, Any]:
+    """Return the columns that `state_columns` leaves out, without `born`."""
+    parent = instance.parent
+    reference = instance.definition
+    birth = {
+        "version": reference.version,
+        "content_hash": reference.content_hash,
+        "principal": instance.principal,
+        "context": instance.context,
+        "automation_level": instance.automation_level,
+        "quota": instance.quota.model_dump(exclude_none=True),
+        "depth": instance.depth,
+        "meta": instance.meta,
+    }
+    if parent is not None:
+        birth["parent"] = {"key": parent.key, "tolerated": parent.tolerated}
+    return {
+        "root_id": instance.root_id,
+        "parent_id": parent.instance_id if parent else None,
+        "parent_phase": parent.phase if parent else None,
+        "child_index": parent.index if parent else None,
+        "feature_id": instance.feature_id,
+        "name": reference.name,
+        "created_at": to_us(instance.created_at),
+        "birth": to_json(birth),
+    }
+
+
+def state_columns(instance: Instance) -> dict[str, Any]:
+    """Return the columns that every transition writes."""
+    attempt, fan_out, failure = instance.attempt, instance.fan_out, instance.failure
+    state: dict[str, Any] = {
+        "updated_at": to_us(instance.updated_at),
+        "started_at": optional_us(instance.started_at),
+        "ended_at": optional_us(instance.ended_at),
+        "waiting_detail": instance.waiting_detail,
+        "phase": instance.phase,
+        "phases": {name: _phase_to_json(record) for name, record in instance.phases.items()},
+        "attempt": attempt and [attempt.attempt_id, attempt.number, attempt.started],
+        "fan_out": fan_out and [fan_out.total, fan_out.started, fan_out.ended, fan_out.failed],
+        "reported_risk": instance.reported_risk,
+        "spent_sec": instance.spent_sec,
+        "descendants": instance.descendants,
+        "failure": None if failure is None else failure_to_json(failure),
+        "variables": instance.variables,
+    }
+    return {
+        "seq": instance.seq,
+        "status": instance.status.value,
+        "waiting_reason": None if instance.waiting_reason is None else instance.waiting_reason.value,
+        "paused": instance.paused,
+        "state": to_json(state),
+    }
+
+
+def instance_of(row: Row[Any]) -> Instance:
+    """Return the instance of a row that has every column but `born`."""
+    birth, state = from_json(row.birth), from_json(row.state)
+    attempt, fan_out, failure = state["attempt"], state["fan_out"], state["failure"]
+    return Instance(
+        tenant_id=row.tenant_id,
+        instance_id=row.instance_id,
+        root_id=row.root_id,
+        definition=DefinitionRef(name=row.name, version=birth["version"], content_hash=birth["content_hash"]),
+        principal=birth["principal"],
+        context=birth["context"],
+        automation_level=birth["automation_level"],
+        quota=Quota(**birth["quota"]),
+        created_at=from_us(row.created_at),
+        updated_at=from_us(state["updated_at"]),
+        depth=birth["depth"],
+        parent=_parent_of(row, birth),
+        feature_id=row.feature_id,
+        meta=birth["meta"],
+        variables=state["variables"],
+        status=Status(row.status),
+        waiting_reason=None if row.waiting_reason is None else WaitingReason(row.waiting_reason),
+        waiting_detail=state["waiting_detail"],
+        paused=bool(row.paused),
+        phase=state["phase"],
+        phases={name: _phase_of(record) for name, record in state["phases"].items()},
+        attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
+        fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
+        reported_risk=state["reported_risk"],
+        spent_sec=state["spent_sec"],
+        descendants=state["descendants"],
+        failure=failure and Failure(**failure),
+        seq=row.seq,
+        started_at=optional_time(state["started_at"]),
+        ended_at=optional_time(state["ended_at"]),
+    )
+
+
+def failure_to_json(failure: Failure) -> dict[str, str | int]:
+    """Return the fields of a failure that say something."""
+    fields = {name: getattr(failure, name) for name in Failure.__dataclass_fields__}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:
+    if row.parent_id is None:
+        return None
+    return ParentLink(
+        instance_id=row.parent_id,
+        phase=row.parent_phase,
+        index=row.child_index,
+        key=birth["parent"]["key"],
+        tolerated=birth["parent"]["tolerated"],
+    )
+
+
+def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
+    return {
+        "state": record.state.value,
+        "attempts": record.attempts,
+        "failures": record.failures,
+        "lost": record.lost,
+        "triggered": record.triggered,
+        "approved": record.approved,
+        "notebook_done": record.notebook_done,
+        "started_at": optional_us(record.started_at),
+        "ended_at": optional_us(record.ended_at),
+        "reason": record.reason,
+    }
+
+
+def _phase_of(record: dict[str, Any]) -> PhaseRecord:
+    return PhaseRecord(
+        state=PhaseState(record["state"]),
+        attempts=record["attempts"],
+        failures=record["failures"],
+        lost=record["lost"],
+        triggered=record["triggered"],
+        approved=record["approved"],
+        notebook_done=record["notebook_done"],
+        started_at=optional_time(record["started_at"]),
+        ended_at=optional_time(record["ended_at"]),
+        reason=record["reason"],
+    )

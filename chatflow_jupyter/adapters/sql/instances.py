@@ -1,0 +1,107 @@
+"""One transition, one transaction: everything a request changes is written here, or nothing is."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from chatflow_jupyter.domain.errors import NotFound, SeqConflict
+from chatflow_jupyter.domain.ids import InstanceId, TenantId
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.ports.records import Commit, Transition
+
+from . import attempts, continuations, events, request_keys, trees
+from .instance_rows import birth_columns, same_birth, state_columns
+from .rows import vote_columns
+from .schema import decisions, instances
+from .statements import Statement
+
+_THIS = (instances.c.tenant_id == bindparam("tenant"), instances.c.instance_id == bindparam("instance"))
+_STATE = ("seq", "status", "waiting_reason", "paused", "state")
+_BIRTH = (
+    *("root_id", "parent_id", "parent_phase", "child_index"),
+    *("feature_id", "name", "created_at", "birth"),
+)
+
+INSERT_INSTANCE = Statement(insert(instances))
+ADVANCE_INSTANCE = Statement(
+    update(instances)
+    .where(*_THIS, instances.c.seq == bindparam("seq_before"))
+    .values({name: bindparam(name) for name in _STATE})
+)
+CHANGE_BIRTH = Statement(update(instances).where(*_THIS).values({name: bindparam(name) for name in _BIRTH}))
+SELECT_SEQ = Statement(select(instances.c.seq).where(*_THIS))
+INSERT_DECISION = Statement(insert(decisions))
+
+# Run as a construct: the number of ids differs.
+EXISTING = select(instances.c.instance_id).where(
+    instances.c.tenant_id == bindparam("tenant"),
+    instances.c.instance_id.in_(bindparam("ids", expanding=True)),
+)
+
+
+def commit_transitions(connection: Connection, commit: Commit, now: datetime) -> None:
+    """Apply a commit; `now` only says whether its key has expired. Raises what the port promises."""
+    tenant_id = commit.tenant_id
+    if commit.key is not None:
+        request_keys.take(connection, tenant_id, commit.key, now)
+    for transition in commit.transitions:
+        if transition.before is not None:
+            _advance(connection, tenant_id, transition.before, transition.decision.instance)
+    applied = _without_known_births(connection, commit)
+    position = events.reserve(connection, tenant_id, applied)
+    _insert_births(connection, applied, position)
+    trees.count(connection, tenant_id, applied, position, commit.owner_id)
+    events.append(connection, tenant_id, applied, position)
+    attempts.change(connection, tenant_id, applied, position)
+    continuations.note(connection, tenant_id, applied)
+    continuations.consume(connection, tenant_id, commit.consumed)
+    votes = [
+        vote_columns(transition.decision.instance, vote)
+        for transition in applied
+        for vote in transition.decision.votes
+    ]
+    INSERT_DECISION.run_many(connection, votes)
+
+
+def _advance(connection: Connection, tenant_id: TenantId, before: Instance, after: Instance) -> None:
+    this = {"tenant": tenant_id, "instance": after.instance_id}
+    done = ADVANCE_INSTANCE.run(connection, **this, seq_before=before.seq, **state_columns(after))
+    if done.rowcount == 0:
+        stored = SELECT_SEQ.run(connection, **this).scalar_one_or_none()
+        if stored is None:
+            raise NotFound(f"no instance {after.instance_id}")
+        raise SeqConflict(f"instance {after.instance_id} is at transition {stored}, not {before.seq}")
+    if not same_birth(before, after):
+        CHANGE_BIRTH.run(connection, **this, **birth_columns(after))
+
+
+def _without_known_births(connection: Connection, commit: Commit) -> list[Transition]:
+    """Leave out instances to be created that exist: a repeated batch of children changes nothing."""
+    born = [each.decision.instance.instance_id for each in commit.transitions if each.before is None]
+    if not born:
+        return list(commit.transitions)
+    rows = connection.execute(EXISTING, {"tenant": commit.tenant_id, "ids": born})
+    known: set[InstanceId] = {row.instance_id for row in rows}
+    return [
+        each
+        for each in commit.transitions
+        if each.before is not None or each.decision.instance.instance_id not in known
+    ]
+
+
+def _insert_births(connection: Connection, applied: list[Transition], position: int) -> None:
+    rows = []
+    for transition in applied:
+        instance = transition.decision.instance
+        if transition.before is None:
+            rows.append(
+                {
+                    "tenant_id": instance.tenant_id,
+                    "instance_id": instance.instance_id,
+                    "born": position,
+                    **birth_columns(instance),
+                    **state_columns(instance),
+                }
+            )
+        position += len(transition.decision.events)
+    INSERT_INSTANCE.run_many(connection, rows)

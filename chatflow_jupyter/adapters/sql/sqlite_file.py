@@ -1,0 +1,140 @@
+"""Opening the file of an embedded home: made when missing, refused when it is not ours to use."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from chatflow_jupyter.domain.errors import HomeInUse, StorageFull, Unreachable
+from chatflow_jupyter.ports.clock import Clock
+
+from .database import BUSY_TIMEOUT_SEC, SqliteDatabase, driver_of, sqlite_engine
+from .dialects import translated
+from .mounts import network_file_system
+from .schema import REVISION, metadata
+from .storage import DatabaseStateStorage
+
+APPLICATION_ID = 0x43686C77
+"""Marks our files in SQLite's header."""
+
+
+async def open_sqlite(
+    path: Path, *, synchronous: Literal["normal", "full"] = "normal", clock: Clock
+) -> DatabaseStateStorage:
+    """Open the store in the file, with today's schema: a missing one is made, an older one upgraded.
+
+    With `normal` a loss of power may take the last moments, with `full` it does not; neither corrupts.
+    Before an upgrade a copy is kept as `<name>.bak-<version>`. Raises `HomeInUse` for a newer or locked store
+    and `Unreachable` for a file that is damaged, not ours, or on a network file system.
+    """
+    return await asyncio.to_thread(_open, path, synchronous, clock)
+
+
+def _open(path: Path, synchronous: Literal["normal", "full"], clock: Clock) -> DatabaseStateStorage:
+    kind = network_file_system(path)
+    if kind is not None:
+        message = (
+            f"{path} is on a network file system ({kind}), where SQLite loses data; use a local CHATFLOW_HOME"
+        )
+        raise Unreachable(message, code="network_file_system")
+    try:
+        _make_file(path)
+        engine = sqlite_engine(path, synchronous)
+        with engine.connect() as connection:
+            _prepare(connection, path)
+        engine.dispose()
+        return DatabaseStateStorage(SqliteDatabase(path, synchronous), clock)
+    except (DBAPIError, sqlite3.Error) as error:
+        raise translated(error, str(path)) from error
+
+
+def _make_file(path: Path) -> None:
+    """Create the file for its owner alone: SQLite would ask the umask."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        if error.errno in (28, 122):  # no space, quota
+            raise StorageFull(f"no room is left for {path}") from None
+        raise Unreachable(f"{path} cannot be opened: {error.strerror}") from None
+
+
+def _prepare(connection: Connection, path: Path) -> None:
+    driver = driver_of(connection)
+    if _revision(driver, path) == REVISION:
+        return
+    _switch_to_wal(driver)
+    driver.execute("PRAGMA foreign_keys = OFF")
+    driver.execute("BEGIN IMMEDIATE")
+    try:
+        found = _revision(driver, path)  # another process may have been quicker
+        if found is None:
+            _create(connection, driver)
+        elif found != REVISION:
+            _upgrade(connection, found, path)
+        if driver.in_transaction:
+            driver.execute("COMMIT")
+    finally:
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+
+
+def _revision(driver: sqlite3.Connection, path: Path) -> str | None:
+    """Return the revision of our file, None for an empty one; raises `Unreachable` for somebody else's."""
+    tables = {row[0] for row in driver.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return None
+    if driver.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        message = f"{path} is a database of another program; move it away or choose another CHATFLOW_HOME"
+        raise Unreachable(message, code="store_foreign")
+    row = driver.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _switch_to_wal(driver: sqlite3.Connection) -> None:
+    """Set the mode that is kept in the file. SQLite does not wait here when two processes do so at once."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SEC
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _create(connection: Connection, driver: sqlite3.Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    driver.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    driver.execute("INSERT INTO alembic_version VALUES (?)", (REVISION,))
+    driver.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _upgrade(connection: Connection, found: str, path: Path) -> None:
+    from .migrations import known_revisions, upgrade  # importing alembic takes longer than opening the file
+
+    if found not in known_revisions():
+        newer = f"{path} was written by a newer version (schema {found}, this one knows {REVISION})"
+        raise HomeInUse(f"{newer}; upgrade chatflow-jupyter")
+    _back_up(path, path.with_name(f"{path.name}.bak-{found}"))
+    upgrade(connection)
+
+
+def _back_up(path: Path, target: Path) -> None:
+    """Copy the store, whole and consistent; the writer's transaction has changed nothing yet."""
+    unfinished = target.with_name(f"{target.name}.part")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    source, copy = sqlite3.connect(path), sqlite3.connect(unfinished)
+    try:
+        source.backup(copy)
+    finally:
+        copy.close()
+        source.close()
+    unfinished.replace(target)

@@ -1,0 +1,22 @@
+"""`DatabaseStateStorage`: the facets over one database."""
+
+from chatflow_jupyter.ports.clock import Clock
+
+from .database import Transactions
+from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
+from .facets_of_files import SqlArtifactRows, SqlOwnership
+
+
+class DatabaseStateStorage(
+    SqlDefinitions, SqlInstances, SqlAttempts, SqlContinuations, SqlEvents, SqlArtifactRows, SqlOwnership
+):
+    """`IStateStorage` on a relational database; every method is one transaction."""
+
+    def __init__(self, database: Transactions, clock: Clock) -> None:
+        """Use `database`, which has today's schema. The clock says whether an idempotency key has expired."""
+        self._database = database
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._database.close()
