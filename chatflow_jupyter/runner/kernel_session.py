@@ -211,7 +211,7 @@ async def kernel_session(
     context = zmq.asyncio.Context()
     context.reconnect_ivl = 20  # ms; the kernel binds its sockets while we already connect
     context.maxmsgsize = max(_SMALLEST_MESSAGE_LIMIT_BYTES, largest_message_bytes)
-    with _runtime_directory() as runtime_dir:
+    with context, _runtime_directory() as runtime_dir:
         manager = _manager(kernel_name, runtime_dir, context, launch)
         try:
             kernel, client = await _start(manager, environment, cwd)

@@ -78,7 +78,8 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
     text = nbformat.v4.nbjson.writes(notebook)
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as file:
+        # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape and is read back unchanged.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())

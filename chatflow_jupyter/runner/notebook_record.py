@@ -94,4 +94,7 @@ class NotebookRecord:
         if ename is None or failure.ename is not None or cell.cell_type != "code":
             return
         line = f"{ename}: {failure.message}"
-        cell.outputs.append(new_output("error", ename=ename, evalue=failure.message, traceback=[line]))
+        said = new_output("error", ename=ename, evalue=failure.message, traceback=[line])
+        kinds = [output.output_type for output in cell.outputs]
+        # Before the KeyboardInterrupt of a stopped cell: the first error of a cell counts as its reason.
+        cell.outputs.insert(kinds.index("error") if "error" in kinds else len(kinds), said)

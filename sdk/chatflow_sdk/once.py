@@ -3,6 +3,7 @@
 import argparse
 import pickle
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def run(shell: Any, line: str, cell: str) -> None:
     stored = link.once_get_file(name)
     if stored is not None:
         shell.user_ns.update(restore(stored, name, variables))
-        shell.write(f"once {name}: {', '.join(variables) or 'done'} from an earlier attempt\n")
+        sys.stdout.write(f"once {name}: {', '.join(variables) or 'done'} from an earlier attempt\n")
         return
     shell.run_cell(cell).raise_error()
     path = ctx.work_dir / ".chatflow" / f"once-{name}.pickle"

@@ -1,0 +1,169 @@
+"""Nothing a notebook starts outlives its attempt, whoever is killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import uuid
+from pathlib import Path
+
+import pytest
+
+from chatflow_jupyter.runner.kept_kernel import KeptKernel, LaunchFailed
+from tests.runner.notebooks import Heard, marked, run, write
+from tests.waiting import until
+
+ESCAPE = """
+import os, subprocess, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp('sh', ['sh', '-c', 'trap "" TERM INT HUP; while :; do sleep 0.5; done', MARK])
+    os._exit(0)
+os.wait()
+subprocess.Popen(['sleep', '1000'], env={'MARK': MARK}, start_new_session=True)
+"""
+
+
+def escape(mark: str) -> str:
+    """Return a cell that leaves a double-forked process and one in a session of its own."""
+    return f"MARK = {mark!r}\n" + ESCAPE
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [("print('done')", None), ("1/0", "cell_error"), ("os._exit(0)", "kernel_died")],
+)
+def test_escaped_grandchildren_are_gone_when_the_notebook_has_ended(
+    tmp_path: Path, last: str, code: str | None
+) -> None:
+    mark = f"mark-{uuid.uuid4()}"
+    seen: list[int] = []
+    heard = Heard(on_start=lambda index: seen.extend(marked(mark) if index == 1 else []))
+    done = run(tmp_path, [escape(mark), last], heard=heard)
+
+    assert (done.result.error.code if done.result.error else None) == code
+    assert len(seen) >= 2, "the cell did not leave the processes this test is about"
+    assert marked(mark) == []
+
+
+def test_a_fork_storm_is_ended(tmp_path: Path) -> None:
+    mark = f"mark-{uuid.uuid4()}"
+    storm = textwrap.dedent(f"""
+        import os, subprocess, sys
+        code = "import os, time\\nfor _ in range(7):\\n    os.fork() or os.setsid()\\n    time.sleep(0.02)"
+        for _ in range(3):
+            subprocess.Popen([sys.executable, '-c', code, {mark!r}])
+    """)
+    done = run(tmp_path, [storm, "import time; time.sleep(0.5)"])
+
+    assert done.result.ok
+    assert marked(mark) == []
+
+
+RUNNER = """
+import asyncio, sys
+from pathlib import Path
+from chatflow_jupyter.runner.notebook import NotebookJob, run_notebook
+from chatflow_jupyter.runner.orphans import become_subreaper
+from tests.runner.notebooks import Heard
+
+become_subreaper()
+folder = Path(sys.argv[1])
+job = NotebookJob(
+    notebook=folder / "in.ipynb", parameters={}, work_dir=folder / "work", output=folder / "out.ipynb"
+)
+result = asyncio.run(run_notebook(job, Heard(), asyncio.Event()))
+(folder / "result.txt").write_text(result.error.code if result.error else "ok")
+sys.stdin.read()
+"""
+
+
+def start_runner(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a process of its own that runs folder/in.ipynb."""
+    (folder / "work").mkdir()
+    path = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
+    return subprocess.Popen(
+        [sys.executable, "-c", RUNNER, str(folder)],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+    )
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of the children of a process."""
+    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(word) for word in out.split()]
+
+
+def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
+    mark = f"mark-{uuid.uuid4()}"
+    cells = [
+        escape(mark),
+        "import os; open('ready', 'w').write(str(os.getpid()))",
+        "import time; time.sleep(999)",
+    ]
+    write(tmp_path, cells)
+    runner = start_runner(tmp_path)
+    try:
+        ready = tmp_path / "work" / "ready"
+        kernel = int(until(lambda: ready.exists() and ready.read_text(), what="the cell runs"))
+        until((tmp_path / "out.ipynb").exists, what="a partial notebook is saved")
+        assert len(marked(mark)) >= 2
+    finally:
+        runner.kill()
+        runner.communicate()
+
+    until(
+        lambda: not marked(mark) and not Path(f"/proc/{kernel}").exists(),
+        what="the kernel and its escaped processes are gone",
+        deadline_sec=5,
+    )
+
+
+def test_nothing_survives_a_killed_keeper(tmp_path: Path) -> None:
+    mark = f"mark-{uuid.uuid4()}"
+    write(tmp_path, [escape(mark), "open('ready', 'w').close()\nimport time; time.sleep(1000)"])
+    runner = start_runner(tmp_path)
+    try:
+        until((tmp_path / "work" / "ready").exists, what="the cell runs")
+        (keeper,) = children(runner.pid)
+        os.kill(keeper, signal.SIGKILL)
+
+        until((tmp_path / "result.txt").exists, what="the runner reports", deadline_sec=10)
+        assert (tmp_path / "result.txt").read_text() == "kernel_died"
+        assert marked(mark) == []
+        assert children(runner.pid) == []
+    finally:
+        runner.kill()
+        runner.communicate()
+
+
+def test_a_cancelled_task_leaves_no_process(tmp_path: Path) -> None:
+    mark = f"mark-{uuid.uuid4()}"
+
+    async def go() -> None:
+        kernel = await KeptKernel.start(
+            ["sleep", "1000"],
+            environment={"MARK": mark, "PATH": os.environ["PATH"]},
+            cwd=tmp_path,
+            runtime_dir=tmp_path / "x",
+        )
+        until(lambda: marked(mark), what="the command runs")
+        kernel.send_signal(signal.SIGTERM)
+        end = await kernel.exited
+        assert (end.signal, str(end)) == (signal.SIGTERM, "killed by SIGTERM")
+        assert await kernel.gone()
+
+    asyncio.run(go())
+    assert marked(mark) == []
+
+
+def test_a_command_that_cannot_be_executed(tmp_path: Path) -> None:
+    async def go() -> None:
+        await KeptKernel.start(["/nowhere/kernel"], environment={}, cwd=tmp_path, runtime_dir=tmp_path / "x")
+
+    with pytest.raises(LaunchFailed, match="/nowhere/kernel: No such file"):
+        asyncio.run(go())
