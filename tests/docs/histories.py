@@ -1,0 +1,202 @@
+"""Histories of one instance, made with `decide` alone: every state it can be in, every event it can emit."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from chatflow_jupyter.domain.birth import create_child, create_root
+from chatflow_jupyter.domain.decision import Decision, Refusal
+from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.definition_source import parse_definition
+from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.ids import InstanceId, Principal, RunnerId, Sha256, TenantId, child_id
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, Status
+from chatflow_jupyter.domain.requests import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    ChildrenEnded,
+    ChildResult,
+    GateExpiryDue,
+    Pause,
+    Request,
+    Resume,
+    RetryDue,
+    Terminate,
+    Trigger,
+)
+from chatflow_jupyter.domain.transition import decide
+
+PERSON = Principal("local")
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+PLAIN = "name: plain\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb}\n"
+RETRYING = PLAIN.replace("one.ipynb}", "one.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}")
+TRIGGERED = PLAIN.replace("one.ipynb}", "one.ipynb, start: on_trigger}")
+GATED = PLAIN.replace("one.ipynb}", "one.ipynb, gate: {title: Go on?, expires_sec: 60}}")
+BUDGET = PLAIN.replace("phases:", "quota: {max_duration_sec: 0}\nphases:")
+CHILDREN = """\
+name: parent
+automation_level: 100
+phases:
+  - name: files
+    children: {schema: ./child.yaml, items: [a, b, c], max_parallel: 2}
+"""
+
+
+@dataclass
+class History:
+    """One instance and everything that happened to it. Every request comes a second after the last."""
+
+    definition: Definition
+    instance: Instance
+    now: datetime = EPOCH
+    events: list[Event] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, text: str) -> "History":
+        """Create an instance of the definition `text`."""
+        definition = parse_definition(text, file="definition.yaml")
+        born = create_root(
+            definition,
+            DefinitionRef(name=definition.name, version="0.0.0", content_hash=Sha256("0" * 64)),
+            tenant_id=TenantId("local"),
+            instance_id=InstanceId("wfi_history"),
+            context={},
+            principal=PERSON,
+            now=EPOCH,
+            feature_id="feat_1",
+        )
+        return cls(definition, born.instance, events=list(born.events))
+
+    def ask(self, request: Request) -> Decision | Refusal:
+        """Return what `decide` says now, changing nothing."""
+        return decide(self.definition, self.instance, request, self.now)
+
+    def do(self, *requests: Request | Callable[["History"], Request]) -> "History":
+        """Apply requests that must be accepted."""
+        for entry in requests:
+            request = entry(self) if callable(entry) else entry
+            self.now += timedelta(seconds=1)
+            decision = self.ask(request)
+            assert isinstance(decision, Decision), (request, decision)
+            self.instance, self.events = decision.instance, [*self.events, *decision.events]
+        return self
+
+    def later(self, seconds: float) -> "History":
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+        return self
+
+
+def started(history: History) -> Request:
+    """The runner begins."""
+    assert history.instance.attempt is not None
+    return AttemptStarted(
+        attempt_id=history.instance.attempt.attempt_id, fence=1, runner_id=RunnerId("run_1")
+    )
+
+
+def succeeded(history: History) -> Request:
+    """The notebook ran to its end."""
+    assert history.instance.attempt is not None
+    held = history.instance.attempt.attempt_id
+    return AttemptSucceeded(attempt_id=held, fence=1, outputs={"high": 3}, duration_sec=1.0, risk=10)
+
+
+def failed(history: History) -> Request:
+    """The notebook failed in a cell."""
+    assert history.instance.attempt is not None
+    failure = Failure(code="cell_error", message="ValueError: no", cell_index=1)
+    return AttemptFailed(
+        attempt_id=history.instance.attempt.attempt_id, fence=1, failure=failure, duration_sec=1.0
+    )
+
+
+def lost(history: History) -> Request:
+    """The runner is gone."""
+    assert history.instance.attempt is not None
+    return AttemptLost(attempt_id=history.instance.attempt.attempt_id, fence=1, cause="its process is gone")
+
+
+def child_ended(index: int, status: Status = Status.COMPLETED) -> Request:
+    """A child of phase `files` ended."""
+    result = ChildResult(
+        instance_id=child_id(InstanceId("wfi_history"), "files", index),
+        phase="files",
+        key=f"files-{index}",
+        status=status,
+        outcome={},
+        spent_sec=1.0,
+        descendants=0,
+        seq=7 + index,
+    )
+    return ChildrenEnded(children=(result,))
+
+
+START = Trigger(principal=PERSON)
+PAUSE = Pause(principal=PERSON)
+RESUME = Resume(principal=PERSON)
+TERMINATE = Terminate(principal=PERSON, reason="no longer wanted")
+APPROVE = Trigger(principal=PERSON, decision="approve", reason="looked at")
+REJECT = Trigger(principal=PERSON, decision="reject", reason="not yet")
+
+
+def states() -> dict[str, History]:
+    """One history for every state an instance can be in, by the name the table gives it."""
+    made = {
+        "created": History.of(PLAIN),
+        "running": History.of(PLAIN).do(START, started),
+        "waiting/trigger": History.of(TRIGGERED).do(START),
+        "waiting/approval": History.of(GATED).do(START),
+        "waiting/retry": History.of(RETRYING).do(START, started, failed),
+        "waiting/budget": History.of(BUDGET).do(START),
+        "waiting/children": History.of(CHILDREN).do(START),
+        "failed": History.of(PLAIN).do(START, started, failed),
+        "completed": History.of(PLAIN).do(START, started, succeeded),
+        "terminated": History.of(PLAIN).do(START, TERMINATE),
+    }
+    return (
+        made
+        | {"paused, was running": History.of(PLAIN).do(START, started, PAUSE)}
+        | {"paused, was waiting": History.of(GATED).do(START, PAUSE)}
+    )
+
+
+def telling() -> Iterable[History]:
+    """Histories that together emit every type of event with all of its data."""
+    yield from states().values()
+    yield History.of(GATED).do(START, APPROVE, started, succeeded)
+    yield History.of(GATED).do(START, REJECT)
+    yield History.of(GATED).do(START).later(120).do(GateExpiryDue())
+    yield History.of(GATED.replace("{title", '{auto: {field: context.x, operator: ">", value: 1}, title')).do(
+        START
+    )
+    yield History.of(
+        GATED.replace("{title", "{auto: {field: context.x, operator: exists, value: false}, title")
+    ).do(START)
+    yield History.of(RETRYING).do(START, started, failed, RetryDue(), started, lost)
+    yield History.of(
+        PLAIN.replace("one.ipynb}", "one.ipynb, fallback: two}\n  - {name: two, notebook: b.ipynb}")
+    ).do(START, started, failed)
+    yield History.of(
+        PLAIN.replace("one.ipynb}", "one.ipynb, when: {field: context.x, operator: exists}}")
+    ).do(START)
+    yield History.of(TRIGGERED).do(START, Trigger(principal=PERSON, data={"go": True}))
+    yield History.of(CHILDREN).do(START, child_ended(0), child_ended(1), child_ended(2))
+    yield History.of(PLAIN).do(START, started, failed, START, started, PAUSE, succeeded, RESUME)
+
+
+def birth_of_a_child() -> tuple[Event, ...]:
+    """The events of a child's first transition."""
+    parent = History.of(CHILDREN)
+    decision = parent.ask(START)
+    assert isinstance(decision, Decision)
+    born = create_child(
+        parse_definition(PLAIN, file="child.yaml"),
+        parent.instance.definition,
+        decision.instance,
+        decision.children[0],
+        EPOCH,
+    )
+    return born.events

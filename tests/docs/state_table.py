@@ -1,0 +1,80 @@
+"""The tables of `docs/reference/states.md`, asked of `decide`. `python -m tests.docs.state_table` writes them."""
+
+from collections.abc import Callable, Mapping
+
+from chatflow_jupyter.domain.decision import Refusal
+from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.requests import FanOutDue, GateExpiryDue, Request, RetryDue
+from tests.docs.histories import (
+    APPROVE,
+    PAUSE,
+    REJECT,
+    RESUME,
+    START,
+    TERMINATE,
+    History,
+    child_ended,
+    failed,
+    lost,
+    states,
+    succeeded,
+)
+from tests.docs.pages import DOCS, put_generated
+
+PAGE = DOCS / "reference" / "states.md"
+Ask = Callable[[History], Request | None]
+
+
+def _reported(report: Callable[[History], Request]) -> Ask:
+    return lambda history: None if history.instance.attempt is None else report(history)
+
+
+PEOPLE: Mapping[str, Ask] = {
+    "trigger": lambda _: START,
+    "approve": lambda _: APPROVE,
+    "reject": lambda _: REJECT,
+    "pause": lambda _: PAUSE,
+    "resume": lambda _: RESUME,
+    "terminate": lambda _: TERMINATE,
+}
+ENGINE: Mapping[str, Ask] = {
+    "attempt succeeded": _reported(succeeded),
+    "attempt failed": _reported(failed),
+    "attempt lost": _reported(lost),
+    "retry due": lambda _: RetryDue(),
+    "gate expired": lambda history: GateExpiryDue() if history.later(120) else None,
+    "child ended": lambda _: child_ended(0),
+    "more children due": lambda _: FanOutDue(),
+}
+
+
+def table(requests: Mapping[str, Ask]) -> str:
+    """Return the Markdown table of every state and these requests."""
+    lines = [f"| state | {' | '.join(requests)} |", "|---" * (len(requests) + 1) + "|"]
+    for name in states():
+        cells = [_cell(states()[name], ask) for ask in requests.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(history: History, ask: Ask) -> str:
+    request = ask(history)
+    if request is None:
+        return "—"
+    answer = history.ask(request)
+    if isinstance(answer, Refusal):
+        return "—" if answer.stale else f"`{answer.code}`"
+    return state_of(answer.instance)
+
+
+def state_of(instance: Instance) -> str:
+    """Return the state as the tables write it."""
+    underlying = (
+        f"{instance.status}/{instance.waiting_reason}" if instance.waiting_reason else str(instance.status)
+    )
+    return f"paused ({underlying})" if instance.shown_status == "paused" else underlying
+
+
+if __name__ == "__main__":
+    put_generated(PAGE, "people", table(PEOPLE))
+    put_generated(PAGE, "engine", table(ENGINE))
