@@ -2,8 +2,9 @@
 
 Started as ``python chatflow_review_mutants.py PLAN.json`` in a copy of the reviewed tree, with the
 project's own interpreter. The plan is
-``{file, kind, arguments, sec, total_sec, mutants: [{id, source, tests}]}``; the first mutant
-is the unchanged source. One JSON line each: ``{id, verdict, sec}``, where the verdict is ``survived``, ``killed``, ``timeout`` or ``error``.
+``{file, kind, arguments, sec, total_sec, mutants: [{id, source, tests}]}``; the first mutant is the unchanged
+source. One JSON line each: ``{id, verdict, sec}``, where the verdict is ``survived``, ``killed``, ``timeout``
+or ``error``.
 """
 
 from __future__ import annotations

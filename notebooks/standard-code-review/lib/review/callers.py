@@ -56,19 +56,27 @@ def callers_of(change: SignatureChange, path: str, tree: Tree, index: ModuleInde
     """Return every use of the changed name in the tree at head, notebooks included."""
     word = change.name.rsplit(".", 1)[-1]
     targets = frozenset(f"{name}.{change.name}" for name in index.names(path))
+    sources = {name: source for name, source in tree.texts(".py").items() if word in source}
+    modules = {name: module for name in sources if (module := index.module(name)) is not None}
+    unique = word not in _COMMON and sum(_methods(module, word) for module in modules.values()) <= 1
     sites: list[CallSite] = []
-    for name, source in tree.texts(".py").items():
-        module = index.module(name) if word in source else None
-        if module is not None:
-            view = _View(
-                index, module, index.package(name), index.names(name)[0] if index.names(name) else ""
-            )
-            sites += _sites(change, targets, view, name, source)
+    for name, module in modules.items():
+        own = index.names(name)[0] if index.names(name) else ""
+        view = _View(index, module, index.package(name), own, unique)
+        sites += _sites(change, targets, view, name, sources[name])
     for name, raw in tree.texts(".ipynb").items():
         book = read_notebook(raw) if word in raw else None
         if book is not None and not book.problem:
-            sites += _in_notebook(change, targets, index, name, book)
+            sites += _in_notebook(change, targets, index, name, book, unique)
     return tuple(sites)
+
+
+def _methods(module: ast.Module, word: str) -> int:
+    """Count the classes of a module that define a method called `word`."""
+    classes = (node for node in ast.walk(module) if isinstance(node, ast.ClassDef))
+    return sum(
+        any(isinstance(part, FUNCTION) and part.name == word for part in node.body) for node in classes
+    )
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,8 @@ def _sites(
                 breaks = why_it_breaks(change, node)
                 yield CallSite(path=path, line=node.lineno, code=code, breaks=breaks, certain=certain)
         elif isinstance(node, ast.ImportFrom) and change.after is None:
-            if targets & {meanings.get(alias.asname or alias.name) for alias in node.names}:
+            gone = targets & {meanings.get(alias.asname or alias.name) for alias in node.names}
+            if gone:
                 why = f"{change.name!r} cannot be imported any more"
                 code = shortened(ast.unparse(node), 400)
                 yield CallSite(path=path, line=node.lineno, code=code, breaks=why, certain=True)

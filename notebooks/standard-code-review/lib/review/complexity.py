@@ -39,8 +39,8 @@ def examine_complexity(place: Place) -> ToolReport:
 def measure(tree: Tree, paths: Iterable[str]) -> dict[str, dict[str, tuple[int, int]]]:
     """Return (complexity, line) of every function by path and dotted name.
 
-    Files that do not parse are absent. radon's library is used, as its command line takes two seconds to start.
-    Raises `ToolFailed` without it.
+    Files that do not parse are absent. radon's library is used, as its command line takes two seconds
+    to start. Raises `ToolFailed` without it.
     """
     try:
         from radon.visitors import ComplexityVisitor, Function
@@ -50,9 +50,9 @@ def measure(tree: Tree, paths: Iterable[str]) -> dict[str, dict[str, tuple[int, 
     for path in paths:
         module = parse(tree.text(path), path) if path in tree.paths else None
         if module is not None:
-            blocks = [
-                block for block in ComplexityVisitor.from_ast(module).blocks if isinstance(block, Function)
-            ]
+            visitor = ComplexityVisitor()  # type: ignore[no-untyped-call]  # radon has no types
+            visitor.visit(module)
+            blocks = [block for block in visitor.blocks if isinstance(block, Function)]
             found[path] = {block.fullname: (block.complexity, block.lineno) for block in blocks}
     return found
 

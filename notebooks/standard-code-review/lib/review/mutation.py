@@ -34,6 +34,28 @@ class Mutation:
         return tuple(mutant for mutant, verdict in self.tried if verdict == SURVIVED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """The mutants of one file, the tests to try each with, and the copy to try them in."""
+
+    coverage: CoverageMap
+    tree: Path
+    path: str
+    source: str
+    mutants: tuple[Mutant, ...]
+    tests: tuple[tuple[str, ...], ...]
+
+    def listed(self) -> list[Json]:
+        """Return the unchanged source with every test, then each mutant with its own."""
+        everything = sorted({test for names in self.tests for test in names})
+        first: Json = {"id": "", "source": self.source, "tests": everything}
+        rest: list[Json] = [
+            {"id": str(number), "source": mutant.source, "tests": list(names)}
+            for number, (mutant, names) in enumerate(zip(self.mutants, self.tests, strict=True))
+        ]
+        return [first, *rest]
+
+
 def try_mutants(
     head: Tree,
     path: str,
@@ -60,69 +82,62 @@ def try_mutants(
     chosen = within_budget(possible, most)
     if not chosen:
         return Mutation(possible=len(possible))
+    tests = tuple(known.tests_of(first[mutant.line])[:_TESTS_PER_MUTANT] for mutant in chosen)
     tree = head.extract(scratch / "tree")
-    arguments = list(coverage.suite.arguments)
-    tests = [known.tests_of(first[mutant.line])[:_TESTS_PER_MUTANT] for mutant in chosen]
-    verdicts = _host(coverage, tree, path, source, chosen, tests, arguments, scratch, sec)
-    if verdicts.get("") != SURVIVED and coverage.suite.kind == PYTEST:
-        cleared = [*arguments, "-o", "addopts="]  # addopts may name plugins that are not installed here
-        verdicts = _host(coverage, tree, path, source, chosen, tests, cleared, scratch, sec)
+    trial = _Trial(coverage=coverage, tree=tree, path=path, source=source, mutants=chosen, tests=tests)
+    return _judged(trial, _tried(trial, scratch, sec), len(possible), sec)
+
+
+def _tried(trial: _Trial, scratch: Path, sec: float) -> dict[str, str]:
+    """Try the mutants; again without the project's ``addopts`` when not even the unchanged source passes."""
+    suite = trial.coverage.suite
+    verdicts = _host(trial, suite.arguments, scratch, sec)
+    if verdicts.get("") != SURVIVED and suite.kind == PYTEST:
+        verdicts = _host(trial, [*suite.arguments, "-o", "addopts="], scratch, sec)
+    return verdicts
+
+
+def _judged(trial: _Trial, verdicts: dict[str, str], possible: int, sec: float) -> Mutation:
     if verdicts.get("") != SURVIVED:
         reason = "the tests that execute this file do not pass on the unchanged copy"
-        return Mutation(possible=len(possible), problem=reason)
-    tried = tuple(
-        (mutant, verdicts[str(number)]) for number, mutant in enumerate(chosen) if str(number) in verdicts
-    )
-    left = len(chosen) - len(tried)
-    problem = (
-        f"{left} of {len(chosen)} mutants were not tried: the budget of {sec:.0f} s was spent" if left else ""
-    )
-    return Mutation(tried=tried, possible=len(possible), problem=problem)
+        return Mutation(possible=possible, problem=reason)
+    numbered = ((str(number), mutant) for number, mutant in enumerate(trial.mutants))
+    tried = tuple((mutant, verdicts[number]) for number, mutant in numbered if number in verdicts)
+    left = len(trial.mutants) - len(tried)
+    spent = f"{left} of {len(trial.mutants)} mutants were not tried: the budget of {sec:.0f} s was spent"
+    return Mutation(tried=tried, possible=possible, problem=spent if left else "")
 
 
-def _host(
-    coverage: CoverageMap,
-    tree: Path,
-    path: str,
-    source: str,
-    mutants: Sequence[Mutant],
-    tests: Sequence[Sequence[str]],
-    arguments: Sequence[str],
-    scratch: Path,
-    sec: float,
-) -> dict[str, str]:
+def _host(trial: _Trial, arguments: Sequence[str], scratch: Path, sec: float) -> dict[str, str]:
     """Run the host of mutants and return the verdict of each by its number; '' is the unchanged source."""
-    everything = sorted({test for names in tests for test in names})
-    flags = ["-p", "no:cacheprovider", "--tb=no", *arguments] if coverage.suite.kind == PYTEST else []
-    listed: list[Json] = [{"id": "", "source": source, "tests": everything}]
-    listed += [
-        {"id": str(number), "source": mutant.source, "tests": list(names)}
-        for number, (mutant, names) in enumerate(zip(mutants, tests, strict=True))
-    ]
-    plan = {
-        "file": path,
-        "kind": coverage.suite.kind,
-        "arguments": flags,
+    suite = trial.coverage.suite
+    plan: dict[str, Json] = {
+        "file": trial.path,
+        "kind": suite.kind,
+        "arguments": ["-p", "no:cacheprovider", "--tb=no", *arguments] if suite.kind == PYTEST else [],
         "sec": _SEC_PER_MUTANT,
         "total_sec": sec,
-        "mutants": listed,
+        "mutants": trial.listed(),
     }
     place = scratch / "plan.json"
     place.write_text(json.dumps(plan), encoding="utf-8")
-    interpreter = coverage.suite.interpreter
     extra = {"CHATFLOW_REVIEW_RESULTS": str(scratch / "ignored.jsonl")}
     done = execute(
-        [interpreter.executable, str(PROBES / "chatflow_review_mutants.py"), str(place)],
-        cwd=tree,
+        [suite.interpreter.executable, str(PROBES / "chatflow_review_mutants.py"), str(place)],
+        cwd=trial.tree,
         timeout_sec=sec + 15,
-        environment=interpreter.environment(scratch / "home", tree, extra),
+        environment=suite.interpreter.environment(scratch / "home", trial.tree, extra),
         limit_bytes=1 << 20,
     )
+    return _verdicts(done.stdout.decode("utf-8", "replace"))
+
+
+def _verdicts(said: str) -> dict[str, str]:
     verdicts = {}
-    for line in done.stdout.decode("utf-8", "replace").splitlines():
+    for line in said.splitlines():
         try:
             record = json.loads(line)
         except ValueError:
-            continue
+            continue  # the last line of a host that was stopped
         verdicts[text(record.get("id"))] = text(record.get("verdict"))
     return verdicts

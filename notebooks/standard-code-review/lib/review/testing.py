@@ -16,7 +16,7 @@ from review.process import MissingProgram
 from review.reports import PhaseReport
 from review.suites import COMMAND, Suite, SuiteRun, TestResult, choose_suite, run_suite
 from review.trees import Tree
-from review.values import shortened
+from review.values import Json, shortened
 
 RERUNS = 2
 _LISTED = 50
@@ -114,45 +114,46 @@ def _report(
 ) -> PhaseReport:
     failing = _newly_failing(changes, before, after)
     broken = [result for result in failing if result.test not in flaky]
-    fixed = [
-        name
-        for name, result in sorted(before.results.items())
-        if result.bad and name in after.results and after.results[name].outcome == "passed"
-    ]
     both = sorted(
-        name
-        for name, result in before.results.items()
-        if result.bad and name in after.results and after.results[name].bad
+        name for name, result in before.results.items() if result.bad and _ended(after, name, bad=True)
     )
-    gone = sorted(set(before.results) - set(after.results)) if not after.problem else []
     missing = [
         NotAssessed(what=f"tests at {side}", reason=run.problem)
         for side, run in (("base", before), ("head", after))
         if run.problem
     ]
     if not measured:
-        why = (
-            "coverage is not installed for that Python"
-            if suite.kind != COMMAND
-            else "the tests run by a command"
-        )
+        is_command = suite.kind == COMMAND
+        why = "the tests run by a command" if is_command else "coverage is not installed for that Python"
         missing.append(NotAssessed(what="which lines the tests execute", reason=why))
     findings = [_broken(result, changes) for result in broken[:_LISTED]]
     findings += [_flaky_finding(after.results[name]) for name in sorted(flaky)]
     findings += [_note("still-failing", name, "fails at base and at head") for name in both[:_LISTED]]
-    summary = {
+    summary: dict[str, Json] = {
         "command": suite.label,
         "python": suite.interpreter.executable,
         "base": before.tally() if changes.has_base else None,
         "head": after.tally(),
         "newly_failing": [result.test for result in broken][:_LISTED],
-        "newly_passing": fixed[:_LISTED],
         "flaky": sorted(flaky),
         "failing_at_both": both[:_LISTED],
-        "gone": gone[:_LISTED],
-        "new": sorted(set(after.results) - set(before.results))[:_LISTED] if changes.has_base else [],
+        **_moves(changes, before, after),
     }
     return PhaseReport(findings=tuple(findings), not_assessed=tuple(missing), summary=summary)
+
+
+def _ended(run: SuiteRun, name: str, *, bad: bool) -> bool:
+    result = run.results.get(name)
+    return result is not None and (result.bad if bad else result.outcome == "passed")
+
+
+def _moves(changes: Changes, before: SuiteRun, after: SuiteRun) -> dict[str, Json]:
+    """Return the tests that pass again, are new, or are gone; a suite that was cut short loses none."""
+    fixed = [name for name, result in before.results.items() if result.bad and _ended(after, name, bad=False)]
+    gone = set(before.results) - set(after.results) if not after.problem else set()
+    new = set(after.results) - set(before.results) if changes.has_base and not before.problem else set()
+    moves = {"newly_passing": fixed, "gone": gone, "new": new}
+    return {name: sorted(tests)[:_LISTED] for name, tests in moves.items()}
 
 
 def _broken(result: TestResult, changes: Changes) -> Finding:
