@@ -35,6 +35,8 @@ RETRYING = PLAIN.replace("one.ipynb}", "one.ipynb, retries: {max_attempts: 2, ba
 TRIGGERED = PLAIN.replace("one.ipynb}", "one.ipynb, start: on_trigger}")
 GATED = PLAIN.replace("one.ipynb}", "one.ipynb, gate: {title: Go on?, expires_sec: 60}}")
 BUDGET = PLAIN.replace("phases:", "quota: {max_duration_sec: 0}\nphases:")
+FALLING_BACK = PLAIN.replace("one.ipynb}", "one.ipynb, fallback: two}\n  - {name: two, notebook: b.ipynb}")
+SKIPPED = PLAIN.replace("one.ipynb}", "one.ipynb, when: {field: context.x, operator: exists}}")
 CHILDREN = """\
 name: parent
 automation_level: 100
@@ -169,22 +171,18 @@ def telling() -> Iterable[History]:
     yield History.of(GATED).do(START, APPROVE, started, succeeded)
     yield History.of(GATED).do(START, REJECT)
     yield History.of(GATED).do(START).later(120).do(GateExpiryDue())
-    yield History.of(GATED.replace("{title", '{auto: {field: context.x, operator: ">", value: 1}, title')).do(
-        START
-    )
-    yield History.of(
-        GATED.replace("{title", "{auto: {field: context.x, operator: exists, value: false}, title")
-    ).do(START)
+    yield History.of(_gated_by('{field: context.x, operator: ">", value: 1}')).do(START)
+    yield History.of(_gated_by("{field: context.x, operator: exists, value: false}")).do(START)
     yield History.of(RETRYING).do(START, started, failed, RetryDue(), started, lost)
-    yield History.of(
-        PLAIN.replace("one.ipynb}", "one.ipynb, fallback: two}\n  - {name: two, notebook: b.ipynb}")
-    ).do(START, started, failed)
-    yield History.of(
-        PLAIN.replace("one.ipynb}", "one.ipynb, when: {field: context.x, operator: exists}}")
-    ).do(START)
+    yield History.of(FALLING_BACK).do(START, started, failed)
+    yield History.of(SKIPPED).do(START)
     yield History.of(TRIGGERED).do(START, Trigger(principal=PERSON, data={"go": True}))
     yield History.of(CHILDREN).do(START, child_ended(0), child_ended(1), child_ended(2))
     yield History.of(PLAIN).do(START, started, failed, START, started, PAUSE, succeeded, RESUME)
+
+
+def _gated_by(rule: str) -> str:
+    return GATED.replace("{title", f"{{auto: {rule}, title")
 
 
 def birth_of_a_child() -> tuple[Event, ...]:

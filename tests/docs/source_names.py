@@ -5,6 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from chatflow_jupyter.settings import SPECS
 from tests.docs.pages import ROOT
 
 SOURCES = ("chatflow_jupyter", "sdk/chatflow_sdk")
@@ -40,7 +41,8 @@ def variables() -> frozenset[str]:
     texts += [
         (ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", ".ci/check", ".ci/environment")
     ]
-    return frozenset(name for text in texts for name in re.findall(r"CHATFLOW_[A-Z_]*[A-Z]", text))
+    named = {name for text in texts for name in re.findall(r"CHATFLOW_[A-Z_]*[A-Z]", text)}
+    return frozenset(named | {spec.variable for spec in SPECS})
 
 
 def _called(node: ast.Call) -> str:

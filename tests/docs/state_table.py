@@ -1,4 +1,7 @@
-"""The tables of `docs/reference/states.md`, asked of `decide`. `python -m tests.docs.state_table` writes them."""
+"""The tables of `docs/reference/states.md`, asked of `decide`.
+
+`python -m tests.docs.state_table` writes them.
+"""
 
 from collections.abc import Callable, Mapping
 

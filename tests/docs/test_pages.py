@@ -5,9 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from chatflow_jupyter.domain import requests
 from chatflow_jupyter.domain.events import EventType
 from chatflow_jupyter.interfaces.cli.parser import build_parser
-from tests.docs.pages import DOCS, ROOT, anchors, blocks, links, pages, place, prose, rows, spans, text_of
+from tests.docs.pages import (
+    DOCS,
+    ROOT,
+    anchors,
+    blocks,
+    headings,
+    links,
+    pages,
+    place,
+    prose,
+    rows,
+    spans,
+    text_of,
+)
 from tests.docs.source_names import variables
 
 PAGES = pytest.mark.parametrize("page", pages(), ids=place)
@@ -83,15 +97,10 @@ def test_every_variable_is_one_the_product_reads(page: Path) -> None:
 
 @PAGES
 def test_every_event_named_is_one_there_is(page: Path) -> None:
-    told = {
-        span
-        for span in spans(page)
-        if re.fullmatch(r"(Instance|Phase|Gate|Attempt|Child|Step)[A-Z]\w+", span)
-    }
-    others = {"PhaseError", "PhaseContext", "PhaseRecord", "PhaseState", "StepTriggered"}
-    from chatflow_jupyter.domain import requests
-
-    assert told - others - set(vars(requests)) <= {str(kind) for kind in EventType}
+    shape = re.compile(r"(Instance|Phase|Gate|Attempt|Child|Step)[A-Z]\w+")
+    told = {span for span in spans(page) if shape.fullmatch(span)}
+    others = {"PhaseError", "PhaseContext", *vars(requests)}
+    assert told - others <= {str(kind) for kind in EventType}
 
 
 @PAGES
@@ -110,12 +119,10 @@ def test_no_word_is_used_that_the_glossary_replaces(page: Path) -> None:
 
 @PAGES
 def test_headings_are_in_sentence_case(page: Path) -> None:
-    for found in re.finditer(
-        r"^#{1,6} (.+)$", re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL), re.MULTILINE
-    ):
-        words = re.sub(r"`.*?`", "", found[1]).split()[1:]
+    for heading in headings(page):
+        words = re.sub(r"`.*?`|^\d{4}", "", heading).split()[1:]
         shouting = [word for word in words if re.fullmatch(r"[A-Z][a-z]+", word) and word not in PROPER]
-        assert not shouting, f"{place(page)}: {found[1]}"
+        assert not shouting, f"{place(page)}: {heading}"
 
 
 PROPER = {
