@@ -32,7 +32,10 @@ def read_folder(folder: Path) -> Mapping[str, bytes]:
         if total_bytes > MAX_BUNDLE_BYTES or len(files) >= MAX_FILES:
             limit = f"{MAX_BUNDLE_BYTES // 1024 // 1024} MiB and {MAX_FILES} files"
             raise InvalidDefinition((f"{folder}: a template may have at most {limit}",))
-        files[relative] = path.read_bytes()
+        try:
+            files[relative] = path.read_bytes()
+        except OSError as error:
+            raise InvalidDefinition((f"{path}: cannot be read: {error.strerror}",)) from None
     return files
 
 

@@ -1,0 +1,13 @@
+"""The world the services live in."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.services.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A new world."""
+    return World(folder=tmp_path)

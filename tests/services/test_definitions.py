@@ -1,0 +1,150 @@
+"""From what a caller names to a published, pinned definition; and how a slip is answered."""
+
+from pathlib import Path
+
+import pytest
+
+from chatflow_jupyter.domain.errors import ChatFlowError, InvalidDefinition, InvalidInput, NotFound
+from chatflow_jupyter.domain.ids import LOCAL_TENANT
+from chatflow_jupyter.ports.records import DefinitionRecord
+from chatflow_jupyter.services.definitions import phase_name_of, validate_folder
+from tests.services.world import LEAF, LINEAR, NOTEBOOK, TREE, World, run
+
+PARENT_OF_TWO = """\
+name: pair
+automation_level: 100
+phases:
+  - name: files
+    children: {schema: left, items: [1]}
+"""
+
+
+async def resolve(world: World, named: str) -> DefinitionRecord:
+    return await world.definitions.resolve(named, LOCAL_TENANT)
+
+
+def refusal(world: World, named: str, kind: type[ChatFlowError]) -> str:
+    with pytest.raises(kind) as caught:
+        run(resolve(world, named))
+    return caught.value.message
+
+
+def test_a_template_is_found_by_name_alias_and_folder(world: World) -> None:
+    folder = world.template("made", LINEAR.replace("name: linear", "name: linear\naliases: [line]"))
+    found = [run(resolve(world, named)) for named in ("linear", "line", f"{folder}/")]
+    assert len({record.reference for record in found}) == 1
+    assert found[0].reference.schema_id.startswith("linear@0.0.0+dev.")
+
+
+def test_an_edited_template_is_another_version_and_the_old_one_stays(world: World) -> None:
+    folder = world.template("made", LINEAR)
+    before = run(resolve(world, "linear"))
+    (folder / "one.ipynb").write_text(NOTEBOOK.replace('"cells": []', '"cells": [{}]'))
+    after = run(resolve(world, "linear"))
+    assert before.reference.version != after.reference.version
+    assert run(resolve(world, before.reference.schema_id)).reference == before.reference
+
+
+def test_an_edited_child_makes_its_parent_another_version(world: World) -> None:
+    world.template("made", TREE, leaf__yaml=LEAF)
+    before = run(resolve(world, "tree"))
+    world.template("made", TREE, leaf__yaml=LEAF.replace("look", "stare"))
+    after = run(resolve(world, "tree"))
+    assert before.pins["./leaf.yaml"] != after.pins["./leaf.yaml"]
+    assert before.reference != after.reference
+
+
+def test_a_child_may_be_another_template(world: World) -> None:
+    world.template("parent", PARENT_OF_TWO)
+    world.template("left", LINEAR.replace("linear", "left"))
+    record = run(resolve(world, "pair"))
+    assert record.pins["left"].name == "left"
+
+
+def test_definitions_that_start_each_other_in_a_circle_are_refused(world: World) -> None:
+    world.template("parent", PARENT_OF_TWO)
+    world.template("left", PARENT_OF_TWO.replace("name: pair", "name: left").replace("left,", "pair,"))
+    assert "circle: pair -> left -> pair" in refusal(world, "pair", InvalidDefinition)
+
+
+def test_a_deleted_template_is_still_known_by_name(world: World) -> None:
+    folder = world.template("made", LINEAR)
+    before = run(resolve(world, "linear"))
+    folder.rename(world.folder / "elsewhere")
+    assert run(resolve(world, "linear")).reference == before.reference
+
+
+def test_a_slip_in_the_name_is_answered_with_what_was_meant(world: World) -> None:
+    world.template("made", LINEAR)
+    assert "did you mean linear?" in refusal(world, "liner", NotFound)
+    assert "`chatflow schemas` lists" in refusal(world, "qqqqqq", NotFound)
+
+
+def test_an_unknown_version_names_those_there_are(world: World) -> None:
+    world.template("made", LINEAR)
+    known = run(resolve(world, "linear")).reference.schema_id
+    assert known in refusal(world, "linear@9.9.9", NotFound)
+
+
+@pytest.mark.parametrize("named", ["https://example.org/a.ipynb", "s3://b/a.ipynb", "file:///a.ipynb"])
+def test_urls_are_refused_with_the_reason(world: World, named: str) -> None:
+    assert "may change between two attempts" in refusal(world, named, InvalidInput)
+
+
+def test_a_bare_notebook_is_a_workflow_of_one_phase(world: World, tmp_path: Path) -> None:
+    notebook = tmp_path / "My Report 2.ipynb"
+    notebook.write_text(NOTEBOOK)
+    record = run(resolve(world, str(notebook)))
+    assert [phase.name for phase in record.definition.phases] == ["my_report_2"]
+    assert record.definition.automation_level == 100
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("A b-c", "a_b_c"),
+        ("2024", "notebook_2024"),
+        ("日本", "notebook"),
+        ("context", "context_"),
+        ("x" * 99, "x" * 60),
+    ],
+)
+def test_a_phase_is_named_after_its_notebook(stem: str, name: str) -> None:
+    assert phase_name_of(stem) == name
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[]", '{"cells": 3}', "{}", "[" * 100_000])
+def test_what_is_no_notebook_is_refused(world: World, tmp_path: Path, content: str) -> None:
+    notebook = tmp_path / "bad.ipynb"
+    notebook.write_text(content)
+    assert refusal(world, str(notebook), InvalidDefinition).endswith(
+        "bad.ipynb: not a notebook (JSON with a list of cells)"
+    )
+
+
+def test_a_missing_notebook_child_or_folder_is_named(world: World, tmp_path: Path) -> None:
+    folder = world.template(
+        "made", LINEAR.replace("one.ipynb}\n  - {name: two", "nope.ipynb}\n  - {name: two")
+    )
+    assert "phase one: there is no notebook nope.ipynb" in refusal(world, f"{folder}/", InvalidDefinition)
+    folder = world.template("made", TREE)
+    assert "leaf.yaml: there is no such file" in refusal(world, f"{folder}/", InvalidDefinition)
+    assert "there is no such folder" in refusal(world, f"{tmp_path}/nowhere/", NotFound)
+    assert "not a template" in refusal(world, f"{tmp_path}/", NotFound)
+
+
+def test_nothing_is_published_when_any_part_is_bad(world: World) -> None:
+    world.template("made", TREE, leaf__yaml="name: 3\nphases: []\n")
+    refusal(world, "tree", InvalidDefinition)
+    assert not run(world.definitions.all(LOCAL_TENANT))
+
+
+def test_validate_lists_every_fault_of_a_folder_with_file_and_line(world: World) -> None:
+    broken = LINEAR.replace("automation_level: 100", "automation_level: 101")
+    folder = world.template("made", broken)
+    (problem,) = validate_folder(folder)
+    assert problem.startswith(f"{folder}/definition.yaml:2: automation_level")
+    assert validate_folder(folder / "nope.yaml") == (f"{folder / 'nope.yaml'}: there is no such file",)
+    folder = world.template("made", TREE, leaf__yaml=LEAF.replace("one.ipynb", "two.ipynb"))
+    (problem,) = validate_folder(folder)
+    assert "leaf.yaml: phase look: there is no notebook two.ipynb" in problem

@@ -1,0 +1,132 @@
+"""Which process drives which tree, and what happens when one is killed."""
+
+from chatflow_jupyter.domain.ids import LOCAL_TENANT, OwnerId
+from chatflow_jupyter.domain.instance import Status
+from tests.services.world import World, run
+
+A, B = OwnerId("a"), OwnerId("b")
+
+
+def test_the_attempts_of_a_dead_process_are_queued_again_without_waiting_for_their_lease(
+    world: World,
+) -> None:
+    async def story() -> None:
+        first, second = world.new_engine("a"), world.new_engine("b")
+        await first.register()
+        await second.register()
+        instance = await world.new(owner_id=A)
+        await world.must_lease(world.new_execution(A))
+        world.living.discard(A)
+        assert await second.adopt(LOCAL_TENANT, instance.root_id) == "ours"
+        lease = await world.must_lease(world.new_execution(B))
+        assert lease.attempt.number == 2
+        record = (await world.now(instance.instance_id)).phases["one"]
+        assert (record.attempts, record.lost) == (2, 0)
+
+    run(story())
+
+
+def test_a_process_killed_again_and_again_never_uses_up_the_attempts(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(owner_id=OwnerId("p0"))
+        for number in range(6):
+            engine = world.new_engine(f"p{number}")
+            await engine.register()
+            assert await engine.adopt(LOCAL_TENANT, instance.root_id) == "ours"
+            await world.must_lease(world.new_execution(engine.owner_id))
+            world.living.discard(engine.owner_id)
+        assert (await world.now(instance.instance_id)).status is Status.RUNNING
+
+    run(story())
+
+
+def test_a_tree_that_a_living_process_drives_is_left_to_it(world: World) -> None:
+    async def story() -> None:
+        first, second = world.new_engine("a"), world.new_engine("b")
+        await first.register()
+        await second.register()
+        instance = await world.new(owner_id=A)
+        assert await second.adopt(LOCAL_TENANT, instance.root_id) == "theirs"
+        assert not await second.look_after_orphans()
+        assert await first.adopt(LOCAL_TENANT, instance.root_id) == "ours"
+
+    run(story())
+
+
+def test_of_two_that_adopt_at_once_one_gets_it(world: World) -> None:
+    async def story() -> None:
+        engines = [world.new_engine(name) for name in "ab"]
+        for engine in engines:
+            await engine.register()
+        instance = await world.new()
+        answers = [await engine.adopt(LOCAL_TENANT, instance.root_id) for engine in engines]
+        assert sorted(answers) == ["ours", "theirs"]
+
+    run(story())
+
+
+def test_in_the_foreground_orphans_are_handed_over_and_in_the_background_adopted(world: World) -> None:
+    async def story() -> None:
+        handed = []
+
+        async def hand_over() -> None:
+            handed.append(True)
+
+        orphan = await world.new()
+        foreground = world.new_engine("a", hand_over=hand_over)
+        await foreground.register()
+        assert not await foreground.look_after_orphans(but=[orphan.root_id])
+        assert not handed
+        assert [tree.root_id for tree in await foreground.look_after_orphans()] == [orphan.root_id]
+        assert handed == [True]
+        background = world.new_engine("b")
+        await background.register()
+        await background.look_after_orphans()
+        assert not await background.is_idle()
+        assert await world.storage.owner_of(LOCAL_TENANT, orphan.root_id) == B
+
+    run(story())
+
+
+def test_who_leaves_gives_back_what_it_ran(world: World) -> None:
+    async def story() -> None:
+        engine = world.new_engine("a")
+        await engine.register()
+        instance = await world.new(owner_id=A)
+        await world.must_lease(world.new_execution(A))
+        await engine.leave()
+        assert [tree.root_id for tree in await engine.orphans()] == [instance.root_id]
+        assert (await world.now(instance.instance_id)).phases["one"].lost == 0
+        assert not await world.storage.owners()
+
+    run(story())
+
+
+def test_a_runner_that_dies_costs_its_attempts_a_life_each(world: World) -> None:
+    async def story() -> None:
+        engine = world.new_engine("a")
+        await engine.register()
+        instance = await world.new(owner_id=A)
+        execution = world.new_execution(A)
+        for _ in range(3):
+            await world.must_lease(execution)
+            await engine.runner_gone()
+        failed = await world.now(instance.instance_id)
+        assert failed.failure is not None
+        assert failed.failure.code == "runner_lost"
+        assert "its runner process ended" in failed.failure.message
+
+    run(story())
+
+
+def test_an_instance_that_waits_for_people_needs_no_process(world: World) -> None:
+    async def story() -> None:
+        gated = "name: g\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb, gate: {}}\n"
+        instance = await world.new(gated)
+        engine = world.new_engine("a")
+        await engine.register()
+        assert not await engine.orphans()
+        await world.trigger(instance.instance_id, decision="approve")
+        assert [tree.root_id for tree in await engine.orphans()] == [instance.root_id]
+
+    run(story())
