@@ -12,7 +12,7 @@ from typing import Literal
 from .adapters.files.storage import LocalArtifactStorage
 from .adapters.inprocess.bus import InProcessBus
 from .adapters.processes import is_alive, this_process
-from .adapters.sql.sqlite import open_sqlite
+from .adapters.sql.sqlite_file import open_sqlite
 from .adapters.system_clock import SystemClock, UuidFactory
 from .domain.ids import OwnerId, RunnerId
 from .log_files import log_to
