@@ -83,7 +83,7 @@ def _row(bar: Bar, top: float, scale: float) -> Html:
             }
             parts.append(_rect(hint, shape, segment.colour))
             left += width
-    said = tag("text", bar.said or f"{bar.total:g}", x=f"{left + 8:.1f}", y=middle, class_="amount")
+    said = tag("text", bar.said or f"{bar.total:g}", x=_WIDTH - 52, y=middle, class_="amount")
     track = _rect(
         "", {"x": _LABEL, "y": f"{top:.1f}", "width": _WIDTH - _LABEL - 60, "height": _BAR}, "track"
     )
