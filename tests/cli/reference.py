@@ -13,24 +13,28 @@ FILE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md"
 INTRODUCTION = """\
 # Command line
 
-`chatflow` and `jupyter chatflow` are the same program. Everything below is what `--help` prints; a test keeps it so.
+`chatflow` and `jupyter chatflow` are the same program. Everything below is what `--help` prints; a test keeps
+it so.
 
 ## What can be relied on
 
-* **Standard output** carries only the result: a summary, a table, or with `--json` one JSON value. The picture of what
-  runs, questions and messages go to standard error; the log goes to `CHATFLOW_HOME/logs/` (rotated).
-* `--json` prints one object with at least `instance_id`, `status`, `current_phase`, `waiting_reason` and `error`;
-  `history --json` prints a list of events, `list --json` a list with the newest first, `run --matrix --json` a list.
-* `run`, `trigger`, `resume` and `retry` follow until the instance ends or waits; `--detach` returns at once with 0 and a
-  background runner goes on. On a terminal they draw the tree, elsewhere they print one line per event:
-  `TIME INSTANCE TYPE name=value …`. `NO_COLOR` switches colours off, `CHATFLOW_PLAIN=1` the drawing.
+* **Standard output** carries only the result: a summary, a table, or with `--json` one JSON value. The
+  picture of what runs, questions and messages go to standard error; the log goes to `CHATFLOW_HOME/logs/`
+  (rotated).
+* `--json` prints one object with at least `instance_id`, `status`, `current_phase`, `waiting_reason` and
+  `error`; `history --json` prints a list of events, `list --json` a list with the newest first,
+  `run --matrix --json` a list. [All fields](json-output.md).
+* `run`, `trigger`, `resume` and `retry` follow until the instance ends or waits; `--detach` returns at once
+  with 0 and a background runner goes on. On a terminal they draw the tree, elsewhere they print one line per
+  event: `TIME INSTANCE TYPE name=value …`. `NO_COLOR` switches colours off, `CHATFLOW_PLAIN=1` the drawing.
 * An instance is named by its id, by a unique beginning of at least four characters, or by `last`.
-* A parameter (`-p`) is typed by the declared schema, then by what papermill infers from the notebook, then as JSON, else
-  it is a string; `x=@file` reads a file. `--context` < `-f` < `-y` < `-p`. A parameter declared with `format: path` is
-  made absolute.
-* An error is one line on standard error, `chatflow: what, where, what to do`. `CHATFLOW_DEBUG=1` adds the traceback.
-* Interrupted (Ctrl-C, SIGTERM, a closed terminal) a following command ends in order and says how to go on; a second
-  interruption ends it at once. The instance is kept either way.
+* A parameter (`-p`) is typed by the declared schema, then by what papermill infers from the notebook, then
+  as JSON, else it is a string; `x=@file` reads a file. Later ones win: `--context`, `-f`, `-y`, `-p`. A
+  parameter declared with `format: path` is made absolute.
+* An error is one line on standard error: `chatflow: what, where, what to do`. `CHATFLOW_DEBUG=1` adds the
+  traceback.
+* Interrupted (Ctrl-C, SIGTERM, a closed terminal) a following command ends in order and says how to go on; a
+  second interruption ends it at once. The instance is kept either way.
 
 ## Exit status
 

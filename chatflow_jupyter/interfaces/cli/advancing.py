@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from chatflow_jupyter.bootstrap import spawn_background
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput
 from chatflow_jupyter.domain.forecast import Forecast
 from chatflow_jupyter.domain.instance import ENDED, FINAL, Instance, Status, WaitingReason
@@ -15,7 +14,7 @@ from chatflow_jupyter.interfaces.cli.ending import drive, follow_to_the_end, pri
 from chatflow_jupyter.interfaces.cli.following import Follower
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.parameters import read_data
-from chatflow_jupyter.interfaces.cli.session import Session, in_session
+from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
 
@@ -150,7 +149,7 @@ async def _go_on_detached(session: Session) -> int:
     instance = await _find(session)
     unfinished = await session.app.storage.unfinished_trees()
     if any(tree.root_id == instance.root_id for tree in unfinished):
-        spawn_background(session.settings)
+        go_on_in_background(session)
     await print_accepted(session, [instance])
     return 0
 

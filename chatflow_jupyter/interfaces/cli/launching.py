@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatflow_jupyter.bootstrap import spawn_background
 from chatflow_jupyter.domain.birth import checked_context
 from chatflow_jupyter.domain.definition import Definition, split_schema_id
 from chatflow_jupyter.domain.errors import InvalidInput
@@ -29,7 +28,13 @@ from chatflow_jupyter.interfaces.cli.ending import (
 from chatflow_jupyter.interfaces.cli.following import Follower
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.parameters import Typing, contexts_of
-from chatflow_jupyter.interfaces.cli.session import Session, in_session, settings_of, tenant_of
+from chatflow_jupyter.interfaces.cli.session import (
+    Session,
+    go_on_in_background,
+    in_session,
+    settings_of,
+    tenant_of,
+)
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, print_json
 from chatflow_jupyter.interfaces.cli.terminal import can_ask
 from chatflow_jupyter.services.definitions import URL
@@ -83,7 +88,7 @@ async def _run(session: Session, order: Order) -> int:
 
 async def _run_detached(session: Session, order: Order) -> int:
     instances = await _create(session, order, start_now=True, owner_id=None)
-    spawn_background(session.settings)
+    go_on_in_background(session)
     await print_accepted(session, instances, as_list=bool(session.options.matrix))
     if not session.options.json:
         say(f"going on in the background; follow with: {session.command('watch', instances[0].instance_id)}")

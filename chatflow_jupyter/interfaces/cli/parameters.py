@@ -47,10 +47,14 @@ class Typing:
             return _hinted(name, text, hint)
         return _guessed(text)
 
-    def is_path(self, name: str) -> bool:
-        """Whether the schema says that `name` is a place on this machine (`format: path`)."""
-        declared = self._properties.get(name)
-        return isinstance(declared, Mapping) and declared.get("format") == "path"
+    @property
+    def paths(self) -> Mapping[str, JsonValue]:
+        """The parameters that are places on this machine (`format: path`), with their defaults."""
+        return {
+            name: declared.get("default")
+            for name, declared in self._properties.items()
+            if isinstance(declared, Mapping) and declared.get("format") == "path"
+        }
 
     def _types(self, name: str) -> tuple[str, ...]:
         declared = self._properties.get(name)
@@ -99,8 +103,9 @@ def read_data(text: str | None) -> JsonObject:
 
 def _placed(context: dict[str, JsonValue], typing: Typing) -> dict[str, JsonValue]:
     """Make relative places absolute: the notebooks run in a folder of their own."""
-    for name, value in context.items():
-        if typing.is_path(name) and isinstance(value, str) and value:
+    for name, default in typing.paths.items():
+        value = context.get(name, default)
+        if isinstance(value, str) and value:
             context[name] = str(Path(value).expanduser().absolute())
     return context
 

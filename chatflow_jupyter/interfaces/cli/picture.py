@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chatflow_jupyter.domain.definition import Phase
-from chatflow_jupyter.domain.instance import Instance, PhaseRecord, PhaseState, WaitingReason
+from chatflow_jupyter.domain.instance import Instance, PhaseRecord, PhaseState, Status, WaitingReason
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
 from chatflow_jupyter.interfaces.cli.terminal import Glyphs, safe_line, shown_duration
 from chatflow_jupyter.interfaces.cli.wording import STATUS_STYLE, duration_of
@@ -47,17 +47,19 @@ def picture(snapshot: Snapshot, glyphs: Glyphs, *, width: int, max_children: int
 
 def _header(snapshot: Snapshot, width: int) -> Line:
     root = snapshot.root
+    status = root.shown_status
+    if root.waiting_reason is WaitingReason.CHILDREN and not root.paused:
+        status = snapshot.tree.status
+    took = shown_duration(duration_of(root, snapshot.at))
     spans: list[Span] = [
         (root.definition.name, "bold"),
-        (f" {root.definition.version}  {root.instance_id}  ", "dim"),
-        (root.shown_status, STATUS_STYLE.get(root.shown_status, "")),
+        ("" if width < NARROW else f" {root.definition.version}", "dim"),
+        (f"  {root.instance_id}", "dim"),
+        (f"  {status}", STATUS_STYLE.get(status, "")),
+        (f"  {took}" if took else "", "dim"),
+        (f"  feature {safe_line(root.feature_id, 40)}" if root.feature_id else "", "dim"),
     ]
-    took = shown_duration(duration_of(root, snapshot.at))
-    if took:
-        spans.append((f"  {took}", "dim"))
-    if root.feature_id:
-        spans.append((f"  feature {safe_line(root.feature_id, 40)}", "dim"))
-    return _cut(tuple(spans), width)
+    return _cut(tuple(span for span in spans if span[0]), width)
 
 
 def _rows(snapshot: Snapshot, glyphs: Glyphs, max_children: int) -> list[Row]:
@@ -161,6 +163,8 @@ def _child_rows(
     max_children: int,
 ) -> list[Row]:
     ranked = sorted(children, key=_interest)
+    if len(children) > max_children:
+        ranked = [node for node in ranked if node.status is not Status.COMPLETED]
     chosen = {node.instance_id for node in ranked[:max_children]}
     shown = [node for node in children if node.instance_id in chosen]
     hidden = _hidden(snapshot, children, len(shown), phase)

@@ -12,14 +12,16 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
 from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, InstanceId, Principal, TenantId
 from chatflow_jupyter.interfaces.cli.logs import start_logging
 from chatflow_jupyter.interfaces.cli.main import INTERRUPTED, say
 from chatflow_jupyter.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from chatflow_jupyter.bootstrap import ChatFlow
 
 Role = Literal["query", "foreground"]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -89,6 +91,8 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
     Interrupted (Ctrl-C, SIGTERM, a closed terminal) it closes in order, says that what it followed is kept
     and how to go on, and returns 130. A second interruption ends the process at once.
     """
+    from chatflow_jupyter.bootstrap import open_chatflow
+
     settings = settings_of(options)
     tenant_id = tenant_of(options)
     start_logging(settings)
@@ -107,6 +111,13 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
     except (asyncio.CancelledError, KeyboardInterrupt):
         _say_what_is_kept(options, role, followed)
         return INTERRUPTED
+
+
+def go_on_in_background(session: Session) -> None:
+    """Start the home's background runner; it finds what is left to do by itself."""
+    from chatflow_jupyter.bootstrap import spawn_background
+
+    spawn_background(session.settings)
 
 
 def _end_on_signals() -> None:

@@ -1,0 +1,112 @@
+"""Nothing a notebook prints moves a cursor; nothing a locale lacks ends the program."""
+
+import io
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatflow_jupyter.interfaces.cli import terminal
+from chatflow_jupyter.interfaces.cli.terminal import (
+    ASCII_GLYPHS,
+    Glyphs,
+    glyphs_for,
+    has_colour,
+    is_live,
+    safe_line,
+    safe_text,
+    shown_duration,
+    shown_size,
+    table,
+)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "safe"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[2J\x1b[Hgone", "gone"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("a\x9b31mb", "ab"),
+        ("a\x00b\x08c\x7f", "abc"),
+        ("right\u202eleft", "rightleft"),
+        ("zero\u200bwidth", "zerowidth"),
+        ("one\r\ntwo\rthree", "one\ntwo\nthree"),
+        ("tab\there", "tab\there"),
+        ("half\ud800", "half\ufffd"),
+        ("[bold]markup[/]", "[bold]markup[/]"),
+        ("\x1b", ""),
+    ],
+)
+def test_control_sequences_are_taken_out(hostile: str, safe: str) -> None:
+    assert safe_text(hostile) == safe
+
+
+@given(st.text())
+def test_safe_text_is_printable_in_every_line(text: str) -> None:
+    safe = safe_text(text)
+    assert "\x1b" not in safe
+    assert safe_text(safe) == safe
+    safe.encode()
+    assert len(safe_line(text, 20)) <= 20
+    assert "\n" not in safe_line(text)
+
+
+class Screen(io.TextIOWrapper):
+    def __init__(self, encoding: str = "utf-8", tty: bool = True) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding)
+        self._tty = tty
+
+    def isatty(self) -> bool:
+        return self._tty
+
+
+@pytest.mark.parametrize(
+    ("encoding", "glyphs"), [("utf-8", Glyphs()), ("ascii", ASCII_GLYPHS), ("latin-1", ASCII_GLYPHS)]
+)
+def test_glyphs_fit_the_locale(encoding: str, glyphs: Glyphs) -> None:
+    assert glyphs_for(Screen(encoding)) == glyphs
+
+
+@pytest.mark.parametrize("glyphs", [Glyphs(), ASCII_GLYPHS])
+def test_states_are_told_apart_without_colour(glyphs: Glyphs) -> None:
+    states = ("succeeded", "failed", "running", "queued", "waiting", "skipped", "terminated", "pending")
+    assert len({getattr(glyphs, state) for state in states}) == len(states)
+
+
+@pytest.mark.parametrize(
+    ("term", "tty", "live"),
+    [("xterm", True, True), ("dumb", True, False), ("", True, False), ("xterm", False, False)],
+)
+def test_only_a_real_terminal_is_redrawn(
+    term: str, tty: bool, live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert is_live(Screen(tty=tty)) is live
+    assert has_colour(Screen(tty=tty)) is live
+
+
+def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.painted("text", "red", Screen()) == "text"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, ""), (0.04, "0.0 s"), (9.94, "9.9 s"), (12.4, "12 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+)
+def test_durations(seconds: float | None, shown: str) -> None:
+    assert shown_duration(seconds) == shown
+
+
+def test_sizes_and_tables() -> None:
+    assert [shown_size(size) for size in (0, 1023, 1024, 5 * 1024**2, 3 * 1024**3)] == [
+        *("0 B", "1023 B", "1.0 KiB", "5.0 MiB", "3.0 GiB")
+    ]
+    assert table([["a", "bcd"], ["efgh", "i"]], ["X", "Y"]) == os.linesep.join(
+        ["X     Y", "a     bcd", "efgh  i"]
+    )
