@@ -3,9 +3,9 @@
 from .advance import advance, fail_phase, succeed_phase
 from .decision import ContinuationKind, Refusal
 from .draft import Draft
-from .fan_out import count_results, reopen_failures, start_more
+from .fan_out import count_results, failed_children, reopen_failures, start_more
 from .ids import ENGINE_PRINCIPAL, Principal
-from .instance import Failure, Status, WaitingReason
+from .instance import Failure, PhaseState, Status, WaitingReason
 from .requests import ChildrenEnded
 
 
@@ -35,16 +35,23 @@ def resume_through_children(draft: Draft, principal: Principal) -> Refusal | Non
     """Resume a parent that failed through its children: they are resumed first."""
     fan_out = draft.instance.fan_out
     assert fan_out is not None
-    reopened = reopen_failures(draft)
-    if draft.instance.fan_out is not None and draft.instance.fan_out.failed:
-        message = f"{draft.instance.fan_out.failed} children were terminated and cannot be resumed"
+    terminated = fan_out.failed - len(failed_children(draft))
+    if terminated:
+        message = f"{terminated} children were terminated and cannot be resumed"
         return cannot_resume(draft, principal, "child_terminated", message)
+    reopen_phase(draft)
+    reopened = reopen_failures(draft)
     detail = f"{fan_out.total} children of phase {draft.phase.name}"
     draft.wait(WaitingReason.CHILDREN, detail)
     if reopened:
         draft.continue_self(ContinuationKind.RETRY_CHILDREN)
     _look_again(draft)
     return None
+
+
+def reopen_phase(draft: Draft) -> None:
+    """Make the failed phase active again, with its retries before it."""
+    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, ended_at=None, reason=None)
 
 
 def cannot_resume(draft: Draft, principal: Principal, code: str, message: str) -> Refusal | None:

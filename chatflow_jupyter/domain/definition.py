@@ -201,7 +201,9 @@ class Definition(Model):
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=200, strict=False)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
+        if info.context is STORED:
+            return self
         problems = problems_of(self)
         if problems:
             raise Contradictions(problems)

@@ -91,16 +91,22 @@ def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
     return counted
 
 
+def failed_children(draft: Draft) -> dict[str, JsonObject]:
+    """Return the entries of the current phase's failed children, by key."""
+    known, phase = _children(draft.instance.variables), draft.phase.name
+    return {
+        key: entry
+        for key, entry in known.items()
+        if isinstance(entry, Mapping) and entry["status"] == Status.FAILED and entry["phase"] == phase
+    }
+
+
 def reopen_failures(draft: Draft) -> int:
     """Count failed children as alive again, because they are about to be resumed; returns how many."""
     fan_out = draft.instance.fan_out
     assert fan_out is not None
-    known, phase = _children(draft.instance.variables), draft.phase.name
-    reopened = {
-        key: {**value, "status": REOPENED}
-        for key, value in known.items()
-        if isinstance(value, Mapping) and value["status"] == Status.FAILED and value["phase"] == phase
-    }
+    known = _children(draft.instance.variables)
+    reopened = {key: {**entry, "status": REOPENED} for key, entry in failed_children(draft).items()}
     count = len(reopened)
     draft.change(
         variables={**draft.instance.variables, "children": {**known, **reopened}},

@@ -4,7 +4,13 @@ from datetime import datetime
 
 from .advance import advance, arm_gate_expiry, budget_exhausted, gate_has_expired
 from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
-from .children_rules import cannot_resume, children_ended, fan_out_due, resume_through_children
+from .children_rules import (
+    cannot_resume,
+    children_ended,
+    fan_out_due,
+    reopen_phase,
+    resume_through_children,
+)
 from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind, Vote
 from .definition import Definition
 from .draft import Draft
@@ -177,9 +183,9 @@ def _resume_failed(draft: Draft, request: Trigger) -> Refusal | None:
     if draft.instance.phase is None:  # it failed at birth, and its context never changes
         message = failure.message if failure else "it failed before its first phase"
         return cannot_resume(draft, request.principal, "invalid_parameters", message)
-    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, ended_at=None, reason=None)
     if draft.instance.fan_out is not None:
         return resume_through_children(draft, request.principal)
+    reopen_phase(draft)
     advance(draft)
     return None
 
