@@ -23,6 +23,8 @@ Work: TypeAlias = Callable[[Connection], T]
 
 BUSY_TIMEOUT_SEC = 30.0
 READERS = 2
+CACHE_KIB = 16 * 1024
+CHECKPOINT_PAGES = 4000  # 16 MiB of log: a transition writes some 14 pages, mostly the same ones again
 
 
 class Transactions(Protocol):
@@ -161,6 +163,8 @@ def sqlite_engine(path: Path, synchronous: Literal["normal", "full"]) -> Engine:
         )
         driver.execute(f"PRAGMA synchronous = {synchronous.upper()}")
         driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        driver.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         return driver
 
     return create_engine(

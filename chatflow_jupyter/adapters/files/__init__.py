@@ -1,0 +1,5 @@
+"""Bytes of artifacts in local files."""
+
+from .storage import LocalArtifactStorage
+
+__all__ = ["LocalArtifactStorage"]
