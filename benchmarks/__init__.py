@@ -1,0 +1,1 @@
+"""What the product promises about speed and memory, measured: `python -m benchmarks [NAME…] [--json]`."""
