@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence, Unreachable
+from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.ports.execution import IExecution
 from chatflow_jupyter.ports.records import AttemptReport, Lease, Progress
 
 from .attempt_requests import AttemptRequests
+from .execution_client import OrchestratorGone
 from .link_thread import Beating
 from .notebook import NotebookFailure, NotebookJob, NotebookResult, run_notebook
 from .phase_files import collect_artifacts, write_context
@@ -74,14 +75,14 @@ async def run_attempt(
     cancel: asyncio.Event,
     limits: Callable[[NotebookJob], NotebookJob],
 ) -> AttemptReport:
-    """Run the attempt and store what it made; raises `StaleFence` or `Unreachable` when it was taken away."""
+    """Run the attempt and store what it made; raises `StaleFence` or `OrchestratorGone` when it was taken away."""
     attempt, began = lease.attempt, time.monotonic()
     try:
         await asyncio.to_thread(folder.create, lease)
         await execution.fetch_bundle(attempt.attempt_id, attempt.fence, folder.bundle)
         result = await _run(execution, lease, folder, beating, cancel, limits)
         await _store(execution, lease, folder)
-    except (StaleFence, Unreachable):
+    except (StaleFence, OrchestratorGone):
         raise
     except (ChatFlowError, OSError) as error:
         message = error.message if isinstance(error, ChatFlowError) else f"{error.filename}: {error.strerror}"

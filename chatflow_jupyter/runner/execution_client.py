@@ -14,6 +14,13 @@ from chatflow_jupyter.ports.records import ArtifactRecord, AttemptReport, Journa
 from .frames import read_frame, write_frame
 from .wire import decode, decode_error, decode_optional, encode
 
+
+class OrchestratorGone(Unreachable):
+    """The orchestrator's end of the link is closed: nobody is left to report to."""
+
+    code = "orchestrator_gone"
+
+
 Send: TypeAlias = Callable[[str, JsonObject], Awaitable[JsonValue]]
 
 
@@ -45,7 +52,7 @@ class Link:
         self._writer.close()
 
     async def send(self, call: str, arguments: JsonObject) -> JsonValue:
-        """Make one call and return its answer; raises the orchestrator's error, or `Unreachable`."""
+        """Make one call and return its answer; raises the orchestrator's error, or `OrchestratorGone`."""
         if self._closed:
             raise _gone()
         number = next(self._ids)
@@ -123,5 +130,5 @@ def _held(attempt_id: AttemptId, fence: int) -> dict[str, JsonValue]:
     return {"attempt_id": attempt_id, "fence": fence}
 
 
-def _gone() -> Unreachable:
-    return Unreachable("the orchestrator is gone")
+def _gone() -> OrchestratorGone:
+    return OrchestratorGone("the orchestrator is gone")

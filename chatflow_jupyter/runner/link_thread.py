@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence, Unreachable
+from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.ports.records import Lease, Progress
 
-from .execution_client import ExecutionClient, Link
+from .execution_client import ExecutionClient, Link, OrchestratorGone
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +74,12 @@ class LinkThread:
         reader, writer = await asyncio.open_connection(sock=self._connection)
         self._link = Link(reader, writer)
         self._ready.set()
-        async with asyncio.TaskGroup() as group:
-            heart = group.create_task(self._beat())
-            await self._link.receive()
-            heart.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                heart = group.create_task(self._beat())
+                await self._link.receive()
+                heart.cancel()
+        finally:
             self._on_gone()
 
     async def _beat(self) -> None:
@@ -93,7 +95,7 @@ class LinkThread:
         progress, attempt = beating.progress, beating.lease.attempt
         try:
             await client.heartbeat(attempt.attempt_id, attempt.fence, progress)
-        except (StaleFence, Unreachable):
+        except (StaleFence, OrchestratorGone):
             self._beating.discard(beating)
             beating.on_stale()
         except ChatFlowError as error:

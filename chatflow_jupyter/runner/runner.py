@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence, Unreachable
+from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence
 from chatflow_jupyter.domain.ids import RunnerId
 from chatflow_jupyter.ports.execution import IExecution
-from chatflow_jupyter.ports.records import Lease
+from chatflow_jupyter.ports.records import AttemptReport, Lease
 
 from .attempt import AttemptFolder, run_attempt
+from .execution_client import OrchestratorGone
 from .link_thread import Beating
 from .notebook import NotebookJob
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 POLL_SEC = 20.0
 MEMORY_POLL_SEC = 0.5
+REPORT_AGAIN_SEC = 1.0
 FREE_MEMORY_BYTES = 300 * 1024 * 1024
 
 
@@ -63,8 +65,12 @@ class Runner:
                 await self._enough_memory()
                 try:
                     lease = await self._execution.lease(self._runner_id, wait_sec=POLL_SEC)
-                except Unreachable:
+                except OrchestratorGone:
                     return
+                except ChatFlowError as error:
+                    log.warning("no attempt could be leased: %s", error.message)
+                    await asyncio.sleep(REPORT_AGAIN_SEC)
+                    lease = None
                 if lease is None:
                     self._slots.release()
                     continue
@@ -84,9 +90,9 @@ class Runner:
         folder = AttemptFolder(self._work / attempt.attempt_id)
         try:
             report = await run_attempt(self._execution, lease, folder, beating, cancel, self._limits)
-            await self._execution.complete(attempt.attempt_id, attempt.fence, report)
+            await self._report(lease, report)
             await asyncio.to_thread(folder.remove)
-        except (StaleFence, Unreachable) as error:
+        except (StaleFence, OrchestratorGone) as error:
             log.info("attempt %s was taken away: %s", attempt.attempt_id, error)
         except ChatFlowError:
             log.exception("attempt %s could not be reported; its lease will expire", attempt.attempt_id)
@@ -94,6 +100,20 @@ class Runner:
             self._heart.let_go(beating)
             self._running -= 1
             self._slots.release()
+
+    async def _report(self, lease: Lease, report: AttemptReport) -> None:
+        """Hand the report in; while the store is busy or full, again and again for about one lease."""
+        attempt, tries = lease.attempt, 1 + int(lease.lease_sec / REPORT_AGAIN_SEC)
+        for left in reversed(range(tries)):
+            try:
+                return await self._execution.complete(attempt.attempt_id, attempt.fence, report)
+            except (StaleFence, OrchestratorGone):
+                raise
+            except ChatFlowError as error:
+                if not left:
+                    raise
+                log.warning("attempt %s cannot be reported yet: %s", attempt.attempt_id, error.message)
+                await asyncio.sleep(REPORT_AGAIN_SEC)
 
 
 def default_slots() -> int:

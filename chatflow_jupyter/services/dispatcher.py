@@ -1,12 +1,13 @@
 """The dispatcher: continuations, timers and lost leases become ordinary transitions."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, StaleFence
+from chatflow_jupyter.domain.errors import Conflict, InternalError, InvalidInput, NotFound, SeqConflict
 from chatflow_jupyter.domain.fan_out import is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
@@ -33,6 +34,7 @@ from .recovery import Recovery
 log = logging.getLogger(__name__)
 
 PAGE = 200
+PAUSE_AFTER_FAULT_SEC = 1.0
 REFUSALS = (Conflict, InvalidInput, NotFound)
 
 
@@ -58,11 +60,15 @@ class Dispatcher:
         self._sweep_from = clock.now()
 
     async def run(self) -> None:
-        """Dispatch for ever, waking at commits and at due timers."""
+        """Dispatch for ever, waking at commits and at due timers; a fault is logged and tried again."""
         while True:
             seen = self._storage.change_token()
-            if not await self.step():
-                await self._storage.wait_for_change(seen, await self._rest_sec())
+            try:
+                if not await self.step():
+                    await self._storage.wait_for_change(seen, await self._rest_sec())
+            except Exception:
+                log.exception("dispatching failed; trying again in %s s", PAUSE_AFTER_FAULT_SEC)
+                await asyncio.sleep(PAUSE_AFTER_FAULT_SEC)
 
     async def step(self) -> bool:
         """Do everything that is due now; returns whether there was anything."""
@@ -153,7 +159,10 @@ class Dispatcher:
         ids = tuple(row.continuation_id for row in rows)
         try:
             await self._orchestrator.apply(tenant_id, instance_id, request, consumed=ids)
-        except (*REFUSALS, StaleFence) as error:
+        except (SeqConflict, InternalError) as error:
+            log.warning("%s of %s is tried again: %s", type(request).__name__, instance_id, error)
+            return False
+        except REFUSALS as error:
             log.debug("%s of %s: %s", type(request).__name__, instance_id, error)
             if ids:
                 await self._storage.drop_continuations(ids)

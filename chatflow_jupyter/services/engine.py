@@ -1,9 +1,11 @@
 """The engine of an embedded home: which process drives which tree, and what happens when one dies."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from typing import Literal
 
+from chatflow_jupyter.domain.errors import ChatFlowError
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, TenantId
 from chatflow_jupyter.ports.records import Owner, UnfinishedTree
 from chatflow_jupyter.ports.state_storage import IStateStorage
@@ -96,9 +98,11 @@ class Engine:
     async def watch(self) -> None:
         """Bury the dead, and in the background adopt orphans, for ever."""
         while True:
-            seen = self._storage.change_token()
-            if self._hand_over is None:
-                await self.look_after_orphans()
-            else:
-                await self.bury_the_dead()
-            await self._storage.wait_for_change(seen, LOOK_EVERY_SEC)
+            try:
+                if self._hand_over is None:
+                    await self.look_after_orphans()
+                else:
+                    await self.bury_the_dead()
+            except ChatFlowError as error:
+                log.warning("looking after other processes failed: %s", error.message)
+            await asyncio.sleep(LOOK_EVERY_SEC)

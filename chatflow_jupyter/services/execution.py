@@ -209,7 +209,11 @@ class Execution:
                 duration_sec=report.duration_sec,
                 risk=report.risk,
             )
-        await asyncio.shield(self._orchestrator.apply(row.tenant_id, row.instance_id, request))
+        try:
+            await asyncio.shield(self._orchestrator.apply(row.tenant_id, row.instance_id, request))
+        except StaleFence:
+            self._held.pop(attempt_id, None)
+            raise
         self._held.pop(attempt_id, None)
 
     def _held_attempt(self, attempt_id: AttemptId, fence: int) -> Held:

@@ -180,7 +180,7 @@ class Orchestrator:
             except SeqConflict:
                 continue
             return decision.instance
-        raise Conflict(f"{instance_id}: {MAX_RACES} other changes came first; try again")
+        raise SeqConflict(f"{instance_id}: {MAX_RACES} other changes came first; try again")
 
     async def _births(self, record: DefinitionRecord, decision: Decision) -> list[Transition]:
         births = []
