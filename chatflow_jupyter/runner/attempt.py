@@ -75,7 +75,10 @@ async def run_attempt(
     cancel: asyncio.Event,
     limits: Callable[[NotebookJob], NotebookJob],
 ) -> AttemptReport:
-    """Run the attempt and store what it made; raises `StaleFence` or `OrchestratorGone` when it was taken away."""
+    """Run the attempt and store what it made.
+
+    Raises `StaleFence` or `OrchestratorGone` when it was taken away.
+    """
     attempt, began = lease.attempt, time.monotonic()
     try:
         await asyncio.to_thread(folder.create, lease)

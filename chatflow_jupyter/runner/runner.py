@@ -106,7 +106,8 @@ class Runner:
         attempt, tries = lease.attempt, 1 + int(lease.lease_sec / REPORT_AGAIN_SEC)
         for left in reversed(range(tries)):
             try:
-                return await self._execution.complete(attempt.attempt_id, attempt.fence, report)
+                await self._execution.complete(attempt.attempt_id, attempt.fence, report)
+                return
             except (StaleFence, OrchestratorGone):
                 raise
             except ChatFlowError as error:
