@@ -11,7 +11,7 @@ from chatflow_jupyter.domain.instance import ENDED, FINAL, Instance, Status, Wai
 from chatflow_jupyter.domain.requests import Trigger
 from chatflow_jupyter.interfaces.cli.displays import display_for
 from chatflow_jupyter.interfaces.cli.ending import drive, follow_to_the_end, print_accepted, print_end
-from chatflow_jupyter.interfaces.cli.following import Follower
+from chatflow_jupyter.interfaces.cli.following import Follower, position_now
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.parameters import read_data
 from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session
@@ -40,13 +40,14 @@ def trigger(options: argparse.Namespace) -> int:
 
     async def advance(session: Session) -> int:
         instance = await _find(session)
+        after = await position_now(session, instance)
         await drive(session, instance)
         if request.decision is not None and _gate_may_come(instance):
-            instance = await _follow_to_the_gate(session, instance, request.decision)
+            after = await _follow_to_the_gate(session, instance, request.decision, after)
         await session.app.orchestrator.trigger(
             session.tenant_id, instance.instance_id, request, key=options.idempotency_key
         )
-        return await follow_to_the_end(session, await _find(session), from_now=True)
+        return await follow_to_the_end(session, await _find(session), after=after)
 
     async def advance_detached(session: Session) -> int:
         instance = await _find(session)
@@ -77,9 +78,10 @@ def resume(options: argparse.Namespace) -> int:
         if options.detach:
             await _resume(session, instance)
             return await _go_on_detached(session)
+        after = await position_now(session, instance)
         await drive(session, instance)
         await _resume(session, instance)
-        return await follow_to_the_end(session, await _find(session), from_now=True)
+        return await follow_to_the_end(session, await _find(session), after=after)
 
     return in_session(options, "query" if options.detach else "foreground", go_on)
 
@@ -94,9 +96,10 @@ def retry(options: argparse.Namespace) -> int:
         if options.detach:
             await _advance(session, instance)
             return await _go_on_detached(session)
+        after = await position_now(session, instance)
         await drive(session, instance)
         await _advance(session, instance)
-        return await follow_to_the_end(session, await _find(session), from_now=True)
+        return await follow_to_the_end(session, await _find(session), after=after)
 
     return in_session(options, "query" if options.detach else "foreground", again)
 
@@ -160,7 +163,8 @@ def _gate_may_come(instance: Instance) -> bool:
     return instance.status is Status.RUNNING or instance.waiting_reason in COMES_LATER
 
 
-async def _follow_to_the_gate(session: Session, instance: Instance, decision: str) -> Instance:
+async def _follow_to_the_gate(session: Session, instance: Instance, decision: str, after: int) -> int:
+    """Follow until the gate is reached or nothing goes on; returns the position shown last."""
     verb = "approving" if decision == "approve" else "rejecting"
     say(f"the gate is not reached yet ({_standing(instance)}); following until it is, then {verb}")
 
@@ -168,9 +172,9 @@ async def _follow_to_the_gate(session: Session, instance: Instance, decision: st
         return now.waiting_reason is WaitingReason.APPROVAL
 
     with display_for(sys.stderr, session.command) as display:
-        follower = Follower(session=session, instance=instance, display=display)
-        await follower.skip_history()
-        return await follower.follow(until=at_gate)
+        follower = Follower(session=session, instance=instance, display=display, after=after)
+        await follower.follow(until=at_gate)
+    return follower.after
 
 
 def _standing(instance: Instance) -> str:

@@ -63,8 +63,9 @@ def tree(options: argparse.Namespace) -> int:
         lines = picture(snapshot, glyphs_for(sys.stdout), width=width(sys.stdout), max_children=TREE_CHILDREN)
         counts = snapshot.tree
         print("\n".join(_painted(line) for line in lines))
+        nodes = "node" if counts.total_nodes == 1 else "nodes"
         print(
-            f"{counts.total_nodes} nodes: {counts.status}; {counts.completed_nodes} completed, "
+            f"{counts.total_nodes} {nodes}: {counts.status}; {counts.completed_nodes} completed, "
             f"{counts.running_nodes} running, {counts.waiting_nodes} waiting, {counts.failed_nodes} failed"
         )
         return 0

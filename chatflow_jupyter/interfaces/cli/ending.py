@@ -21,13 +21,14 @@ _WORST_FIRST = (4, 5, 3, 0)
 MAX_NAMED = 5
 
 
-async def follow_to_the_end(session: Session, instance: Instance, *, from_now: bool) -> int:
-    """Drive and follow one instance on standard error, print how it ended, and return the exit status."""
+async def follow_to_the_end(session: Session, instance: Instance, *, after: int = 0) -> int:
+    """Drive and follow one instance on standard error, print how it ended, and return the exit status.
+
+    Events up to the position `after` are not shown.
+    """
     await drive(session, instance)
     with display_for(sys.stderr, session.command) as display:
-        follower = Follower(session=session, instance=instance, display=display)
-        if from_now:
-            await follower.skip_history()
+        follower = Follower(session=session, instance=instance, display=display, after=after)
         instance = await follower.follow()
     await print_end(session, instance)
     return exit_status(instance)
@@ -35,6 +36,8 @@ async def follow_to_the_end(session: Session, instance: Instance, *, from_now: b
 
 async def drive(session: Session, instance: Instance) -> None:
     """Take the instance's tree over unless a living process has it; then say so."""
+    if instance.instance_id in session.followed:
+        return
     session.followed.append(instance.instance_id)
     engine = session.app.engine
     if engine is None or instance.ended:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
-from chatflow_jupyter.interfaces.cli.displays import Display
+from chatflow_jupyter.interfaces.cli.displays import Display, PlainDisplay
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot, take_snapshot
 from chatflow_jupyter.interfaces.cli.wording import failure_lines
@@ -27,13 +28,8 @@ class Follower:
     session: Session
     instance: Instance
     display: Display
-    keeps_driving: bool = True
-    _position: int = field(default=0, init=False)
-
-    async def skip_history(self) -> None:
-        """Begin after what has happened so far."""
-        async for _ in self._new_events():
-            pass
+    after: int = 0
+    """The position of the last event not to be shown."""
 
     async def follow(self, until: Callable[[Instance], bool] | None = None) -> Instance:
         """Show what happens until the instance ended, nothing goes on without somebody, or `until` says so.
@@ -50,24 +46,29 @@ class Follower:
             await self._drive_if_nobody_does()
 
     async def _look(self) -> Snapshot:
-        async for event in self._new_events():
+        async for event in self.new_events():
             self.display.event(event)
-            if event.type is EventType.PHASE_FAILED:
+            if event.type is EventType.PHASE_FAILED and not self._is_the_end(event):
                 self.display.lines(await self._explanation(event), "red")
         snapshot = await take_snapshot(self.session.app.queries, self.instance)
         self.display.snapshot(snapshot)
         return snapshot
 
-    async def _new_events(self) -> AsyncIterator[Event]:
+    async def new_events(self) -> AsyncIterator[Event]:
+        """Yield what has happened since, and remember up to where."""
         while True:
             page = await self.session.app.queries.events(
-                self.instance.tenant_id, root_id=self.instance.root_id, after=self._position, limit=PAGE
+                self.instance.tenant_id, root_id=self.instance.root_id, after=self.after, limit=PAGE
             )
             for stored in page:
-                self._position = stored.position
+                self.after = stored.position
                 yield stored.event
             if len(page) < PAGE:
                 return
+
+    def _is_the_end(self, event: Event) -> bool:
+        """Whether the failure ends the followed instance: then the summary explains it."""
+        return event.instance_id == self.instance.instance_id and not event.data.get("fallback")
 
     async def _explanation(self, event: Event) -> list[str]:
         queries = self.session.app.queries
@@ -104,5 +105,13 @@ class Follower:
     async def _drive_if_nobody_does(self) -> None:
         """Take the tree over when the process that drove it has died meanwhile."""
         engine = self.session.app.engine
-        if self.keeps_driving and engine is not None:
+        if engine is not None:
             await engine.adopt(self.instance.tenant_id, self.instance.root_id)
+
+
+async def position_now(session: Session, instance: Instance) -> int:
+    """Return the position after which a follower shows only what is yet to happen to the instance's tree."""
+    follower = Follower(session=session, instance=instance, display=PlainDisplay(sys.stderr))
+    async for _ in follower.new_events():
+        pass
+    return follower.after

@@ -82,7 +82,7 @@ async def _run(session: Session, order: Order) -> int:
     assert engine is not None
     instances = await _create(session, order, start_now=True, owner_id=engine.owner_id)
     if len(instances) == 1 and not session.options.matrix:
-        return await follow_to_the_end(session, instances[0], from_now=False)
+        return await follow_to_the_end(session, instances[0])
     return await _follow_several(session, instances)
 
 
@@ -147,7 +147,7 @@ def _order(options: argparse.Namespace) -> Order:
         raise InvalidInput("--idempotency-key: may not be empty")
     what = _what(options.what)
     if what.endswith(".ipynb"):
-        hints = _hints(Path(what))
+        hints = _hints(Path(what), wanted=bool(options.parameter or getattr(options, "matrix", [])))
         contexts = contexts_of(options, Typing({}, hints))
         _mention_unknown(contexts[0], hints)
         return Order(what=what, contexts=contexts)
@@ -191,10 +191,8 @@ def _definition(options: argparse.Namespace, what: str) -> Definition:
     return found[0]
 
 
-def _hints(notebook: Path) -> Mapping[str, str | None]:
-    from chatflow_jupyter.runner.notebook_job import NotebookFailed
-    from chatflow_jupyter.runner.parameters import inferred_parameters
-
+def _hints(notebook: Path, *, wanted: bool) -> Mapping[str, str | None]:
+    """Return papermill's type hints of the notebook's parameters; nothing unless `wanted`: asking takes time."""
     if not notebook.is_file():
         near = (
             sorted(entry.name for entry in notebook.parent.glob("*.ipynb"))
@@ -204,6 +202,11 @@ def _hints(notebook: Path) -> Mapping[str, str | None]:
         close = difflib.get_close_matches(notebook.name, near, 1)
         hint = f"; did you mean {notebook.parent / close[0]}?" if close else ""
         raise InvalidInput(f"{notebook}: there is no such notebook{hint}")
+    if not wanted:
+        return {}
+    from chatflow_jupyter.runner.notebook_job import NotebookFailed
+    from chatflow_jupyter.runner.parameters import inferred_parameters
+
     try:
         found = inferred_parameters(notebook)
     except NotebookFailed as error:

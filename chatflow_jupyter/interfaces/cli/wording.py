@@ -31,7 +31,7 @@ def event_line(event: Event) -> str:
         pairs.append(f"phase={event.phase}")
     if event.attempt is not None:
         pairs.append(f"attempt={event.attempt}")
-    pairs += [f"{name}={_value(value)}" for name, value in event.data.items()]
+    pairs += [f"{name}={_value(value)}" for name, value in event.data.items() if name != "runner_id"]
     moment = event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return " ".join([moment, event.instance_id, f"{event.type:<18}", *pairs]).rstrip()
 
@@ -47,7 +47,7 @@ def failure_lines(failure: Failure, instance: Instance, command: CommandLine) ->
     """Return what a person needs to act on a failure: cell, error, last output, where the notebook is."""
     phase = failure.phase or instance.phase or ""
     where = f"phase {phase}" if phase else "the instance"
-    if failure.cell_index is not None:
+    if failure.cell_index is not None and " cell " not in failure.message:
         name = f" ({safe_line(failure.cell_name, 60)})" if failure.cell_name else ""
         where += f", cell {failure.cell_index + 1}{name}"
     lines = [f"failed in {where}: {safe_line(failure.message, 500)} [{failure.code}]"]
