@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from chatflow_jupyter.domain.errors import Unreachable
+from chatflow_jupyter.domain.errors import InternalError, Unreachable
 from chatflow_jupyter.domain.ids import AttemptId, RunnerId
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.ports.records import ArtifactRecord, AttemptReport, JournalEntry, Lease, Progress
@@ -15,13 +16,15 @@ from .frames import read_frame, write_frame
 from .wire import decode, decode_error, decode_optional, encode
 
 
+log = logging.getLogger(__name__)
+
+Send: TypeAlias = Callable[[str, JsonObject], Awaitable[JsonValue]]
+
+
 class OrchestratorGone(Unreachable):
     """The orchestrator's end of the link is closed: nobody is left to report to."""
 
     code = "orchestrator_gone"
-
-
-Send: TypeAlias = Callable[[str, JsonObject], Awaitable[JsonValue]]
 
 
 class Link:
@@ -37,19 +40,26 @@ class Link:
 
     async def receive(self) -> None:
         """Hand answers to their callers until the orchestrator is gone; then every call fails."""
-        while (frame := await read_frame(self._reader)) is not None:
-            future = self._waiting.pop(int(str(frame["id"])), None)
-            if future is None or future.done():
-                continue
-            if "error" in frame:
-                future.set_exception(decode_error(frame["error"]))
-            else:
-                future.set_result(frame["value"])
+        try:
+            while (frame := await read_frame(self._reader)) is not None:
+                self._hand_over(frame)
+        except InternalError as error:
+            log.critical("the link is given up: %s", error.message)
         self._closed = True
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(_gone())
         self._writer.close()
+
+    def _hand_over(self, frame: JsonObject) -> None:
+        number = frame.get("id")
+        future = self._waiting.pop(number, None) if isinstance(number, int) else None
+        if future is None or future.done():
+            return
+        if "error" in frame:
+            future.set_exception(decode_error(frame["error"]))
+        else:
+            future.set_result(frame.get("value"))
 
     async def send(self, call: str, arguments: JsonObject) -> JsonValue:
         """Make one call and return its answer; raises the orchestrator's error, or `OrchestratorGone`."""

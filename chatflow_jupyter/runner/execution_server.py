@@ -44,30 +44,38 @@ class ExecutionServer:
         }
 
     async def serve(self) -> None:
-        """Answer calls, several at once, until the runner is gone."""
+        """Answer calls, several at once, until the runner is gone or speaks nonsense."""
         async with asyncio.TaskGroup() as calls:
             answering = set()
-            while (frame := await read_frame(self._reader)) is not None:
-                task = calls.create_task(self._answer(frame))
-                answering.add(task)
-                task.add_done_callback(answering.discard)
+            try:
+                while (frame := await read_frame(self._reader)) is not None:
+                    task = calls.create_task(self._answer(frame))
+                    answering.add(task)
+                    task.add_done_callback(answering.discard)
+            except InternalError as error:
+                log.critical("the runner is given up: %s", error.message)
             for task in answering:
                 task.cancel()
 
     async def _answer(self, frame: JsonObject) -> None:
-        answer: JsonObject
+        number = frame.get("id")
         try:
             call = self._calls.get(str(frame.get("call")), _unknown)
-            answer = {"id": frame["id"], "value": await call(cast("Arguments", frame["arguments"]))}
-        except ChatFlowError as error:
-            answer = {"id": frame["id"], "error": encode_error(error)}
-        except Exception as error:
-            log.exception("answering %s of the runner failed", frame.get("call"))
-            answer = {"id": frame["id"], "error": encode_error(InternalError(repr(error)))}
-        try:
-            await write_frame(self._writer, answer)
+            value = await call(cast("Arguments", frame.get("arguments", {})))
+            await write_frame(self._writer, {"id": number, "value": value})
+            return
         except ConnectionError:
             log.debug("the runner left before its answer")
+            return
+        except ChatFlowError as error:
+            answer = encode_error(error)
+        except Exception as error:
+            log.exception("answering %s of the runner failed", frame.get("call"))
+            answer = encode_error(InternalError(repr(error)))
+        try:
+            await write_frame(self._writer, {"id": number, "error": answer})
+        except ConnectionError:
+            log.debug("the runner left before it could be told: %s", answer)
 
     async def _lease(self, given: Arguments) -> JsonValue:
         return encode(await self._execution.lease(RunnerId(given["runner_id"]), wait_sec=given["wait_sec"]))

@@ -10,7 +10,7 @@ MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 
 async def read_frame(reader: asyncio.StreamReader) -> JsonObject | None:
-    """Return the next frame, or None when the other side is gone."""
+    """Return the next frame, or None when the other side is gone; `InternalError` for anything else."""
     try:
         size_bytes = int.from_bytes(await reader.readexactly(4), "big")
         if size_bytes > MAX_FRAME_BYTES:
@@ -18,6 +18,8 @@ async def read_frame(reader: asyncio.StreamReader) -> JsonObject | None:
         frame = json.loads(await reader.readexactly(size_bytes))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
+    except (ValueError, RecursionError):
+        frame = None
     if not isinstance(frame, dict):
         raise InternalError("the link carried something that is no frame")
     return frame

@@ -81,6 +81,7 @@ class LinkThread:
                 heart.cancel()
         finally:
             self._on_gone()
+        await asyncio.Event().wait()  # late calls are to be refused, not to wait for a loop that has ended
 
     async def _beat(self) -> None:
         client = ExecutionClient(self._send)

@@ -52,10 +52,13 @@ def decode(kind: type[Value], raw: JsonValue) -> Value:
         if entry is not None and name in nested:
             values[name] = decode(nested[name], entry)
         elif entry is not None and name in _TIMES:
-            values[name] = datetime.fromisoformat(str(entry))
+            values[name] = _time(entry, f"{kind.__name__}.{name}")
         else:
             values[name] = entry
-    return cast("Value", kind(**values))
+    try:
+        return cast("Value", kind(**values))
+    except TypeError as error:  # a field is missing
+        raise InternalError(f"the link carried an incomplete {kind.__name__}: {error}") from None
 
 
 def decode_optional(kind: type[Value], raw: JsonValue) -> Value | None:
@@ -77,6 +80,13 @@ def decode_error(raw: JsonValue) -> ChatFlowError:
     if not (isinstance(kind, type) and issubclass(kind, ChatFlowError)) or kind is errors.InvalidDefinition:
         return InternalError(message)
     return kind(message, code=code)
+
+
+def _time(raw: JsonValue, what: str) -> datetime:
+    try:
+        return datetime.fromisoformat(str(raw))
+    except ValueError:
+        raise InternalError(f"the link carried a {what} that is no time") from None
 
 
 def _plain(value: object) -> JsonValue:
