@@ -281,7 +281,7 @@ class Keeper:
 
 
 def remove_directory(path: str) -> None:
-    """Remove the flat directory of sockets that a killed runner could not remove."""
+    """Remove the flat directory of sockets that a killed runner could not remove itself."""
     try:
         for name in os.listdir(path):  # noqa: PTH208 - as above
             os.unlink(os.path.join(path, name))  # noqa: PTH108, PTH118 - as above

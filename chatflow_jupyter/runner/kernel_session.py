@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.session import Session
 from nbformat import NotebookNode
 
 from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch, LaunchFailed, RunningKernel
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_SEC = 60.0
 INTERRUPT_GRACE_SEC = 3.0
 SHUTDOWN_GRACE_SEC = 3.0
+_BURST_SEC = 0.02
 _CLOSED_GRACE_SEC = 0.3
 _IDLE_PATIENCE_SEC = 4.0
 _SMALLEST_MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -133,12 +136,25 @@ class KernelSession:
 
     async def listen_to_broadcasts(self) -> None:
         """Hand every broadcast message to the collector, until cancelled."""
+        channel = self._client.iopub_channel
+        direct: zmq.Socket[bytes] = zmq.Socket.shadow(channel.socket)
         while True:
-            try:
-                self._collector.receive(await self._client.get_iopub_msg(timeout=None))
-            except Exception:  # one malformed message must not end the attempt's supervision
-                log.exception("a message of the kernel could not be read")
-            await asyncio.sleep(0)  # a flood of messages must not starve the loop
+            await channel.socket.poll()
+            ends = time.monotonic() + _BURST_SEC
+            while time.monotonic() < ends:
+                try:
+                    frames = direct.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                if not (self._collector.limited and _is_droppable(frames)):
+                    self._receive(channel.session, frames)
+            await asyncio.sleep(0)
+
+    def _receive(self, session: Session, frames: list[bytes]) -> None:
+        try:
+            self._collector.receive(session.deserialize(session.feed_identities(frames)[1]))
+        except Exception:  # one malformed message must not end the attempt's supervision
+            log.exception("a message of the kernel could not be read")
 
     async def listen_to_replies(self) -> None:
         """Settle the reply of each request, until cancelled."""
@@ -179,7 +195,8 @@ class KernelSession:
         before = -1
         while not any(future.done() for future in waiting):
             if self._collector.received == before:
-                log.warning("the kernel did not say that a cell's output is complete")
+                # The message was sent but dropped, and so may have been outcomes: no success.
+                self._stop.request("output_limit", "output was lost: too many messages at once")
                 return
             before = self._collector.received
             await asyncio.wait(waiting, timeout=_IDLE_PATIENCE_SEC, return_when=asyncio.FIRST_COMPLETED)
@@ -209,6 +226,8 @@ async def kernel_session(
     Raises `NotebookFailed` with `no_such_kernel` or `environment_error` when it cannot be started.
     """
     context = zmq.asyncio.Context()
+    # A kernel drops what its peer does not take; zmq takes this many messages while we are busy with others.
+    context.rcvhwm = 100_000
     context.reconnect_ivl = 20  # ms; the kernel binds its sockets while we already connect
     context.maxmsgsize = max(_SMALLEST_MESSAGE_LIMIT_BYTES, largest_message_bytes)
     with context, _runtime_directory() as runtime_dir:
@@ -235,6 +254,11 @@ async def kernel_session(
         finally:
             manager.provisioner = None
             context.destroy(linger=0)
+
+
+def _is_droppable(frames: list[bytes]) -> bool:
+    """Return whether a message only adds output; read from its topic, which ends in the type."""
+    return frames[0].endswith((b"stream.stdout", b"stream.stderr", b"display_data", b"execute_result"))
 
 
 @contextlib.contextmanager

@@ -135,7 +135,7 @@ class NotebookExecution:
             self._peak_rss_bytes = session.kernel.exited.result().peak_rss_bytes
         except NotebookFailed as error:
             return error.failure
-        if failure is not None and failure.code == "environment_error":
+        if failure is not None and failure.code == "environment_error" and failure.exit_status:
             # What the kernel wrote to its own stderr is complete only now.
             return exit_failure(session.kernel.exited.result(), None, session.kernel.log_tail)
         return failure
@@ -149,6 +149,8 @@ class NotebookExecution:
             return failure
         except Stopped:
             return await self._stopped(session)
+        except NotebookFailed as error:
+            return error.failure
 
     async def _run_cells(self, session: KernelSession) -> NotebookFailure | None:
         last = self._code_cells[-1] if self._code_cells else -1

@@ -8,7 +8,7 @@ from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_output
 
 from chatflow_jupyter.runner.outcomes import Outcomes
@@ -19,6 +19,9 @@ Message = dict[str, Any]
 
 _ALWAYS_KEPT_BYTES = 1024 * 1024
 """An error report up to this size is kept even when a limit has been reached, in bytes."""
+
+_OUTPUT_BYTES = 200
+"""What an output takes in a notebook file besides its content, in bytes."""
 
 
 class OutputCollector(NotebookClient):
@@ -49,7 +52,7 @@ class OutputCollector(NotebookClient):
         self._idle: dict[str, asyncio.Future[None]] = {}
         self._sizes: dict[int, int] = {}
         self._display_sizes: dict[str, int] = {}
-        self._limited = False
+        self.limited = False
         self._open_stream: NotebookNode | None = None
         self._pending: list[str] = []
 
@@ -103,21 +106,31 @@ class OutputCollector(NotebookClient):
         self, outs: list[NotebookNode], msg: Message, display_id: str | None, cell_index: int
     ) -> NotebookNode | None:
         """Add an output; text that continues the last stream output is appended to it."""
-        content = msg["content"]
-        continues = (
-            msg["msg_type"] == "stream"
-            and not self.clear_before_next_output
-            and bool(outs)
-            and outs[-1] is self._open_stream
-            and outs[-1].name == content["name"]
-            and not self.output_hook_stack[msg["parent_header"].get("msg_id")]
-        )
-        if continues:
+        if self.output_hook_stack.get(msg["parent_header"].get("msg_id", "")):
+            return super().output(outs, msg, display_id, cell_index)
+        content, kind = msg["content"], msg["msg_type"]
+        if self.clear_before_next_output:
+            self.clear_before_next_output = False
+            outs[:] = []
+            self.clear_display_id_mapping(cell_index)
+        last = outs[-1] if outs else None
+        if (
+            kind == "stream"
+            and last is not None
+            and last is self._open_stream
+            and last.name == content["name"]
+        ):
             self._pending.append(content["text"])
-            return outs[-1]
+            return last
         self._join_stream()
-        added = super().output(outs, msg, display_id, cell_index)
-        self._open_stream = added if added is not None and added.output_type == "stream" else None
+        added = _output(kind, content)
+        if added is None:
+            log.debug("a message of type %s has no place in a notebook", kind)
+            return None
+        if display_id:
+            self._display_id_map.setdefault(display_id, {}).setdefault(cell_index, []).append(len(outs))
+        outs.append(added)
+        self._open_stream = added if kind == "stream" else None
         return added
 
     def clear_output(self, outs: list[NotebookNode], msg: Message, cell_index: int) -> None:
@@ -145,7 +158,7 @@ class OutputCollector(NotebookClient):
         size_bytes = _size(content) + sum(len(memoryview(buffer)) for buffer in msg.get("buffers") or ())
         if kind == "error" and size_bytes <= _ALWAYS_KEPT_BYTES:
             return True
-        if self._limited:
+        if self.limited:
             return False
         growth = self._growth(kind, content, size_bytes)
         used = self._sizes.get(position, 0)
@@ -169,6 +182,8 @@ class OutputCollector(NotebookClient):
         key = f"display {display_id}" if display_id else ""
         if kind in ("comm_msg", "comm_close"):
             key = f"comm {content.get('comm_id')}"
+        if kind in ("display_data", "execute_result"):
+            size_bytes += _OUTPUT_BYTES
         if not key or kind == "display_data":
             self._display_sizes[key] = size_bytes
             return size_bytes
@@ -177,12 +192,30 @@ class OutputCollector(NotebookClient):
         return growth
 
     def _reach_limit(self, cell: NotebookNode, problem: str) -> None:
-        self._limited = True
+        self.limited = True
         self._join_stream()
         self._open_stream = None
         marker = f"\n[chatflow] {problem}: the rest was dropped and the notebook stopped here.\n"
         cell.outputs.append(new_output("stream", name="stderr", text=marker))
         self._on_limit(problem)
+
+
+def _output(kind: str, content: Mapping[str, Any]) -> NotebookNode | None:
+    """Return a message as an output of format 4; nbformat's own validates each, at half a millisecond."""
+    match kind:
+        case "stream":
+            return NotebookNode(output_type=kind, name=content["name"], text=content["text"])
+        case "error":
+            fields = {name: content[name] for name in ("ename", "evalue", "traceback")}
+            return NotebookNode(output_type=kind, **fields)
+        case "display_data" | "execute_result":
+            output = NotebookNode(
+                output_type=kind, data=from_dict(content["data"]), metadata=from_dict(content["metadata"])
+            )
+            if kind == "execute_result":
+                output["execution_count"] = content["execution_count"]
+            return output
+    return None
 
 
 def _size(value: object) -> int:

@@ -104,3 +104,15 @@ say(RISK, {'value': 1000, 'reason': 'no'})
     assert heard.outputs[0] == ("high", 1)
     assert heard.risks == [(30, "some"), (70, "more"), (20, "less")]
     assert done.notebook.cells[0].outputs[0].data["text/plain"] == "said"
+
+
+def test_no_outcome_is_lost_in_a_flood(tmp_path: Path) -> None:
+    source = """
+from IPython.display import display
+for n in range(4000):
+    display({'application/vnd.chatflow.output.v1+json': {'key': f'n{n}', 'value': n}}, raw=True)
+"""
+    done = run(tmp_path, [source])
+
+    assert done.result.error is None
+    assert len(done.result.outputs) == 4000

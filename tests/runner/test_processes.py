@@ -40,12 +40,15 @@ def test_escaped_grandchildren_are_gone_when_the_notebook_has_ended(
     tmp_path: Path, last: str, code: str | None
 ) -> None:
     mark = f"mark-{uuid.uuid4()}"
-    seen: list[int] = []
-    heard = Heard(on_start=lambda index: seen.extend(marked(mark) if index == 1 else []))
-    done = run(tmp_path, [escape(mark), last], heard=heard)
+    left = "the cell has left the processes this test is about"
+
+    def look(index: int) -> None:
+        if index == 1:
+            until(lambda: len(marked(mark)) >= 2, what=left)
+
+    done = run(tmp_path, [escape(mark), last], heard=Heard(on_start=look))
 
     assert (done.result.error.code if done.result.error else None) == code
-    assert len(seen) >= 2, "the cell did not leave the processes this test is about"
     assert marked(mark) == []
 
 
@@ -111,7 +114,7 @@ def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
         ready = tmp_path / "work" / "ready"
         kernel = int(until(lambda: ready.exists() and ready.read_text(), what="the cell runs"))
         until((tmp_path / "out.ipynb").exists, what="a partial notebook is saved")
-        assert len(marked(mark)) >= 2
+        until(lambda: len(marked(mark)) >= 2, what="processes have escaped")
     finally:
         runner.kill()
         runner.communicate()
