@@ -15,7 +15,6 @@ from chatflow_jupyter.ports.records import ArtifactRecord, AttemptReport, Journa
 from .frames import read_frame, write_frame
 from .wire import decode, decode_error, decode_optional, encode
 
-
 log = logging.getLogger(__name__)
 
 Send: TypeAlias = Callable[[str, JsonObject], Awaitable[JsonValue]]
