@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…] [--json]`: the last line is one JSON object; status 1 when a goal is missed."""
+"""`python -m benchmarks [NAME…] [--json]`: the last line is JSON; status 1 when a goal is missed."""
 
 from __future__ import annotations
 
