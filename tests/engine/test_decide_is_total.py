@@ -97,7 +97,7 @@ def test_the_table_was_walked_whole() -> None:
     expected |= {(Status.CREATED, None, True), (Status.RUNNING, None, True)}
     expected |= {(Status.WAITING, reason, paused) for reason in WaitingReason for paused in (False, True)}
     if len(REACHED) > 3:  # run alone, there is nothing to look at
-        assert REACHED == expected
+        assert expected == REACHED
 
 
 @settings(max_examples=max(LIMITS.examples // 4, 10))

@@ -1,0 +1,152 @@
+"""The product and the model side by side: everything is asked of both, then both are compared."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from chatflow_jupyter.domain.errors import ChatFlowError
+from chatflow_jupyter.domain.ids import InstanceId
+from chatflow_jupyter.ports.records import AttemptRow
+from chatflow_jupyter.services.dispatcher import Dispatcher
+from chatflow_jupyter.services.orchestrator import Orchestrator
+from chatflow_jupyter.services.pinned import PinnedDefinitions
+from tests.engine.faulty_storage import FaultyStorage, ProcessDied
+from tests.engine.model import Model, No
+from tests.engine.questions import TENANT
+from tests.engine.times import START
+from tests.engine.worlds import records
+
+LEASE_SEC = 30.0
+EVER = START + timedelta(days=3650)
+
+
+class TurnedClock:
+    """Stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.passed_sec = 0.0
+
+    def now(self) -> Any:
+        return START + timedelta(seconds=self.passed_sec)
+
+    def monotonic(self) -> float:
+        return self.passed_sec
+
+
+class CountedIds:
+    """Ids one after another."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def instance_id(self) -> InstanceId:
+        self._last += 1
+        return self.coming(0)
+
+    def coming(self, offset: int = 1) -> InstanceId:
+        """Return the id that comes next."""
+        return InstanceId(f"wfi_{self._last + offset:026d}")
+
+    def token(self) -> str:
+        return "0" * 32
+
+
+class Keeper:
+    """Keeps nothing of lost attempts: there are no folders here."""
+
+    async def keep(self, row: AttemptRow) -> None:
+        """Do nothing."""
+
+
+class BothEngines:
+    """One history of both. `random` decides when the process dies."""
+
+    def __init__(self, storage: Any, clock: TurnedClock, random: Random, death: float) -> None:
+        self.clock, self.random, self.death = clock, random, death
+        self.ids, self.model, self.storage = CountedIds(), Model(), FaultyStorage(storage)
+        self.log: list[str] = []
+
+    async def begin(self) -> None:
+        """Publish the definitions and start the process."""
+        for record in records(TENANT):
+            await self.storage.save_definition(record)
+        self.records = {record.reference.name: record for record in records(TENANT)}
+        self.boot()
+
+    def boot(self) -> None:
+        """Start a process: nothing but the store is remembered."""
+        storage: Any = self.storage
+        self.storage.lay_out()
+        self.orchestrator = Orchestrator(storage, PinnedDefinitions(storage), self.clock, self.ids)
+        recovery: Any = Keeper()
+        self.dispatcher = Dispatcher(storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC)
+
+    async def ask(
+        self,
+        what: str,
+        product: Callable[[], Awaitable[Any]],
+        model: Callable[[], Any],
+        *,
+        rival: Callable[[], Awaitable[Any]] | None = None,
+        quietly: bool = False,
+    ) -> Any:
+        """Ask both the same. The process may die at its commit, and its caller ask again.
+
+        A `rival` acts between the product's reading and its commit: the product then is second, as in the
+        model. `quietly` means that nobody is told of a refusal.
+        """
+        self.model.now = self.clock.passed_sec
+        dies = self.random.choice(["before", "after"]) if self.random.random() < self.death else None
+        self.log.append(f"{what} {dies or ''}")
+        self.storage.dies, self.storage.rival = dies, rival  # type: ignore[assignment]  # one of two words
+        answer, code, died = None, None, None
+        try:
+            answer = await product()
+        except ProcessDied as death:
+            died = death
+        except ChatFlowError as error:
+            code = error.code
+        self.storage.dies = self.storage.rival = None
+        expected, refused = None, None
+        if died is None or died.committed:
+            try:
+                expected = model()
+            except No as error:
+                refused = str(error)
+        if died is not None:
+            assert refused is None, f"{what}: committed, though the rules say {refused}"
+            self.boot()
+        else:
+            assert quietly or alike(code, refused), f"{what}: answered {code}, the rules say {refused}"
+        await self.compare()
+        if died is not None and self.random.random() < 0.6:
+            return await self.ask(what + " again", product, model, quietly=quietly)
+        assert died or expected is None or answer == expected, f"{what}: {answer} is not {expected}"
+        return answer
+
+    async def ask_racing(
+        self, what: str, product: Callable[[], Awaitable[Any]], model: Callable[[], Any]
+    ) -> Any:
+        """Ask; sometimes the very same request arrives a second time while the first is being handled."""
+        if self.random.random() > self.death:
+            return await self.ask(what, product, model)
+
+        async def same_again() -> None:
+            dies, death, self.death = self.storage.dies, self.death, 0.0
+            await self.ask(what + " (at the same time)", product, model)
+            self.storage.dies, self.death = dies, death
+
+        return await self.ask(what, product, model, rival=same_again)
+
+    async def compare(self) -> None:
+        """Compare everything both know."""
+        from tests.engine.comparing import compare
+
+        await compare(self)
+
+
+def alike(code: str | None, refused: str | None) -> bool:
+    """Whether the product refused as the rules do; two ways to be too late count as one."""
+    late = {"stale", "stale_fence"}
+    return code == refused or (code in late and refused in late)

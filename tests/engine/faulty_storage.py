@@ -1,0 +1,66 @@
+"""A store as a process sees it that may die at any commit; notes, timers and leases as laid out for it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from chatflow_jupyter.ports.records import AttemptRow, Commit, ContinuationRow, TimerRow
+
+
+class ProcessDied(BaseException):
+    """Raised where a process would be killed; `committed` says whether its commit was through."""
+
+    def __init__(self, *, committed: bool) -> None:
+        super().__init__()
+        self.committed = committed
+
+
+class FaultyStorage:
+    """Passes everything on to `inner`; only what was laid out is seen by a dispatcher."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.dies: Literal["before", "after"] | None = None
+        self.rival: Callable[[], Awaitable[object]] | None = None
+        self.commits = 0
+        self.rows: Sequence[ContinuationRow] = ()
+        self.timers: Sequence[TimerRow] = ()
+        self.leases: Sequence[AttemptRow] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def commit(self, commit: Commit) -> None:
+        """Let a rival act first, then die before, after, or not at all."""
+        if self.rival is not None:
+            rival, self.rival = self.rival, None
+            await rival()
+        if self.dies == "before":
+            self.dies = None
+            raise ProcessDied(committed=False)
+        await self.inner.commit(commit)
+        self.commits += 1
+        if self.dies == "after":
+            self.dies = None
+            raise ProcessDied(committed=True)
+
+    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
+        """Return the notes laid out."""
+        return self.rows[:limit]
+
+    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
+        """Return the timers laid out."""
+        return self.timers[:limit]
+
+    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
+        """Return the leases laid out."""
+        return self.leases[:limit]
+
+    def lay_out(
+        self,
+        rows: Sequence[ContinuationRow] = (),
+        timers: Sequence[TimerRow] = (),
+        leases: Sequence[AttemptRow] = (),
+    ) -> None:
+        """Say what a dispatcher shall see next."""
+        self.rows, self.timers, self.leases = rows, timers, leases

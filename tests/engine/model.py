@@ -1,0 +1,249 @@
+"""A second engine: what can be asked of it. A request that changes nothing raises `No`.
+
+The text of `No` is the code with which the product must refuse.
+"""
+
+from typing import Any
+
+from tests.engine.model_rules import OVER, Node, Rules
+
+NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
+
+
+class No(Exception):
+    """Nothing happens."""
+
+
+class Model(Rules):
+    """People, runners, clocks and notes, one method for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: dict[str, tuple[Any, Any]] = {}
+
+    def trigger(
+        self, node: Node, decision: str | None, data: dict[str, Any], *, engine: bool = False
+    ) -> None:
+        """Advance: the table of states, row by row."""
+        status, reason = node["status"], node["reason"]
+        if status in ("completed", "terminated"):
+            raise No("already_ended")
+        if node["paused"]:
+            raise No("paused")
+        if decision is not None and reason != "approval":
+            raise No("no_gate_waiting")
+        if reason == "trigger" and "schema" in self.trigger_start(node) and "why" not in data:
+            raise No("invalid_input")
+        if status == "running" or reason == "children":
+            raise No("busy")
+        if reason == "approval" and decision is None:
+            raise No("decision_required")
+        if reason == "budget" and self.budget_is_used_up(node):
+            raise No("budget_exhausted")
+        if status == "failed" and not engine and node["fan"] and self.terminated_children(node):
+            raise No("child_terminated")
+        node["trigger"].update(data)
+        if status == "failed":
+            self.take_up_again(node)
+        elif reason == "trigger":
+            self.record(node)["triggered"] = True
+            self.go_on(node)
+        elif reason == "approval":
+            node["gate_at"] = None
+            self.answer_gate(node, decision == "approve")
+        else:
+            node["retry_at"] = None
+            self.go_on(node)
+
+    def answer_gate(self, node: Node, approved: bool) -> None:
+        """A person, or the clock, has answered."""
+        if approved:
+            self.record(node)["approved"] = True
+            self.go_on(node)
+        elif (self.spec(node).get("gate") or {}).get("on_reject") == "fail":
+            self.record(node)["state"] = "failed"
+            self.end(node, "failed", "rejected")
+        else:
+            self.end(node, "terminated")
+
+    def pause(self, node: Node) -> None:
+        """Queue nothing new, here and below."""
+        if node["status"] in OVER or node["paused"]:
+            raise No("already_ended" if node["status"] in OVER else "paused")
+        node["paused"], node["gate_at"] = True, None
+        if node["had_children"]:
+            self.notes.append(("pause_children", node["id"], None))
+
+    def resume(self, node: Node) -> None:
+        """Evaluate once."""
+        if not node["paused"]:
+            raise No("not_paused")
+        node["paused"] = False
+        if node["had_children"]:
+            self.notes.append(("resume_children", node["id"], None))
+        if node["reason"] == "approval":
+            self.wind_gate(node)
+        if node["status"] == "running" and node["attempt"] is None:
+            self.go_on(node)
+        elif node["reason"] == "children":
+            self.look_at_children(node)
+
+    def terminate(self, node: Node) -> None:
+        """End for good."""
+        if node["status"] in ("completed", "terminated"):
+            raise No("already_ended")
+        if node["attempt"]:
+            self.attempts[node["attempt"]].update(status="cancelled")
+            self.attempts[node["attempt"]]["fence"] += 1
+        self.end(node, "terminated")
+
+    def report(self, attempt: str, fence: int) -> Node:
+        """Return whose attempt it is, or refuse a stale one."""
+        known = self.attempts.get(attempt)
+        if known is None or known["status"] != "leased" or known["fence"] != fence:
+            raise No("stale_fence")
+        node = self.nodes[known["node"]]
+        assert node["attempt"] == attempt, "the model itself lost an attempt"
+        return node
+
+    def succeeded(self, attempt: str, fence: int, outputs: dict[str, Any], seconds: float, risk: int) -> None:
+        """The notebook ran to its end."""
+        node = self.report(attempt, fence)
+        self.attempts[attempt]["status"] = "succeeded"
+        node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
+        node["vars"][node["phase"]] = outputs
+        self.record(node)["done"] = True
+        if "children" not in self.spec(node):
+            self.record(node)["state"] = "succeeded"
+        self.go_on(node)
+
+    def failed(self, attempt: str, fence: int, code: str, seconds: float, risk: int) -> None:
+        """The notebook did not run to its end: again, or not."""
+        node = self.report(attempt, fence)
+        self.attempts[attempt]["status"] = "failed"
+        record, retries = self.record(node), self.spec(node).get("retries", {})
+        earlier = record["failures"]
+        record["failures"] += 1
+        node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
+        wanted = code in retries["on"] if "on" in retries else code not in NEVER_AGAIN
+        if not wanted or record["failures"] >= retries.get("max_attempts", 1):
+            self.give_phase_up(node, code)
+        elif retries.get("backoff_sec", 0) == 0:
+            self.go_on(node)
+        else:
+            node.update(
+                status="waiting", reason="retry", retry_at=self.now + retries["backoff_sec"] * 2**earlier
+            )
+
+    def started(self, attempt: str, fence: int) -> None:
+        """The notebook begins."""
+        self.report(attempt, fence)
+        if self.attempts[attempt].get("started"):
+            raise No("stale")
+        self.attempts[attempt]["started"] = True
+
+    def lost(self, attempt: str, fence: int) -> None:
+        """The runner is gone: again, at most three times."""
+        node = self.report(attempt, fence)
+        self.attempts[attempt]["status"] = "lost"
+        node["attempt"] = None
+        self.record(node)["lost"] += 1
+        if self.record(node)["lost"] >= 3:
+            self.give_phase_up(node, "runner_lost")
+        else:
+            self.go_on(node)
+
+    def retry_is_due(self, node: Node) -> None:
+        """The back-off is over."""
+        if node["reason"] != "retry":
+            raise No("stale")
+        node["retry_at"] = None
+        self.go_on(node)
+
+    def gate_expires(self, node: Node) -> None:
+        """Nobody answered in time."""
+        if node["reason"] != "approval" or node["gate_at"] is None or self.now < node["gate_at"]:
+            raise No("stale")
+        node["gate_at"] = None
+        self.answer_gate(node, False)
+
+    def see_children_end(self, node: Node, children: list[Node]) -> None:
+        """Count each end once, however often it is told."""
+        fresh = 0
+        for child in children:
+            if node["fan"] is None or child["status"] not in OVER or child["born_in"] != node["phase"]:
+                continue
+            before = node["fan"]["seen"].get(child["index"], {"ends": 0, "spent": 0.0})
+            if node["status"] in ("completed", "terminated") or child["ends"] <= before["ends"]:
+                continue
+            fresh += 1
+            node["spent"] += child["spent"] - before["spent"]
+            seen = {"status": child["status"], "ends": child["ends"], "spent": child["spent"]}
+            node["fan"]["seen"][child["index"]] = seen
+            outcome = {name: value for name, value in child["vars"].items() if name != "children"}
+            node["vars"].setdefault("children", {})[child["key"]] = {"status": child["status"], **outcome}
+        if not fresh:
+            raise No("stale")
+        self.look_at_children(node)
+
+    def look_for_room(self, node: Node) -> None:
+        """Start the children an earlier commit had no room for."""
+        if node["fan"] is None or node["reason"] != "children" or node["paused"]:
+            raise No("stale")
+        self.look_at_children(node)
+
+    def take_up_again(self, node: Node) -> None:
+        """Resume a failure: failed children first, else the failed phase; the rest stays finished."""
+        if node["fan"] is not None and self.terminated_children(node):
+            self.end(
+                node, "failed", "child_terminated"
+            )  # only the engine gets here; its parent waits for an end
+            return
+        node["failure"] = None
+        self.record(node).update(state="active", failures=0, lost=0)
+        if node["fan"] is None:
+            self.go_on(node)
+            return
+        failed = [index for index, seen in node["fan"]["seen"].items() if seen["status"] == "failed"]
+        for index in failed:
+            node["fan"]["seen"][index]["status"] = "running"
+            node["vars"]["children"][node["fan"]["keys"][index]]["status"] = "running"
+        self.wait(node, "children")
+        if failed:
+            self.notes.append(("retry_children", node["id"], None))
+        self.look_at_children(node)
+
+    def terminated_children(self, node: Node) -> int:
+        """Count the children of the phase that can never be resumed."""
+        return len([1 for seen in node["fan"]["seen"].values() if seen["status"] == "terminated"])
+
+    def walk(self, kind: str, parent: Node, limit: int | None) -> None:
+        """Pass a pause, resume, end or retry on to the children; at most `limit` of them before a crash."""
+        phase = parent["phase"] if kind == "retry_children" else None
+        done = 0
+        for child in self.children_of(parent, phase):
+            if done == limit:
+                return
+            try:
+                done += self.pass_on(kind, parent, child)
+            except No:
+                continue
+
+    def pass_on(self, kind: str, parent: Node, child: Node) -> bool:
+        """Do to the child what the note to its parent means now; whether it meant anything."""
+        if kind == "pause_children" and parent["paused"]:
+            self.pause(child)
+        elif kind == "resume_children" and not parent["paused"]:
+            self.resume(child)
+        elif kind == "terminate_children" and parent["status"] == "terminated":
+            self.terminate(child)
+        elif kind == "retry_children" and child["status"] == "failed" and self.waits_for(parent, child):
+            self.trigger(child, None, {}, engine=True)
+        else:
+            return False
+        return True
+
+    def waits_for(self, parent: Node, child: Node) -> bool:
+        """Whether the parent was resumed for that child and has not seen it end since."""
+        seen = parent["fan"]["seen"].get(child["index"]) if parent["reason"] == "children" else None
+        return seen is not None and seen["status"] == "running"

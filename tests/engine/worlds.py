@@ -1,0 +1,91 @@
+"""Definitions that random histories run: as the product reads them, and as plain data for the model."""
+
+from typing import Any
+
+from chatflow_jupyter.domain.definition_source import parse_definition
+from chatflow_jupyter.domain.definition_yaml import read_yaml
+from chatflow_jupyter.domain.ids import Sha256, TenantId
+from chatflow_jupyter.ports.records import DefinitionRecord
+from tests.engine.questions import reference_of
+from tests.engine.times import START
+
+LEAF = """
+name: leaf
+phases:
+  - {name: work, notebook: work.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}
+"""
+BRANCH = """
+name: branch
+phases:
+  - name: split
+    notebook: split.ipynb
+    children: {schema: leaf, foreach: split.items, key: {field: item}, max_parallel: 1}
+  - {name: join, notebook: join.ipynb, gate: {auto: {field: split.n, operator: "<", value: 4}}}
+"""
+REVIEW = """
+name: review
+automation_level: 100
+phases:
+  - {name: collect, notebook: collect.ipynb, retries: {max_attempts: 2}}
+  - name: files
+    children:
+      schema: leaf
+      foreach: collect.items
+      context: {file: {field: item}, n: {field: collect.n}}
+      max_parallel: 2
+  - name: close
+    notebook: close.ipynb
+    gate: {auto: {field: collect.n, operator: "<", value: 3}, expires_sec: 100, on_reject: fail}
+  - {name: publish, notebook: publish.ipynb, gate: {}}
+"""
+SURVEY = """
+name: survey
+automation_level: 60
+phases:
+  - name: fan
+    children: {schema: branch, items: [p, q, r], key: {field: item}, max_parallel: 2, on_failure: continue}
+  - {name: read, notebook: read.ipynb, when: {field: children.p.status, operator: "==", value: completed}}
+  - name: last
+    notebook: last.ipynb
+    start: {on_trigger: {schema: {type: object, required: [why]}}}
+"""
+SOLO = """
+name: solo
+automation_level: 50
+quota: {max_duration_sec: 40}
+phases:
+  - name: one
+    notebook: one.ipynb
+    retries: {max_attempts: 3, backoff_sec: 4, on: ["timeout"]}
+    fallback: rescue
+    next: [{when: {field: one.n, operator: ">=", value: 4}, to: end}]
+  - {name: rescue, notebook: rescue.ipynb, next: [{to: four}]}
+  - name: two
+    notebook: two.ipynb
+    when: {not: {field: one.n, operator: "==", value: 2}}
+    gate: {expires_sec: 50}
+    next: [{when: {field: two.n, operator: ">", value: 2}, to: four}]
+  - {name: three, notebook: three.ipynb, risk: 55}
+  - {name: four, notebook: four.ipynb, start: on_trigger}
+"""
+TEXTS = {"leaf": LEAF, "branch": BRANCH, "review": REVIEW, "survey": SURVEY, "solo": SOLO}
+PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
+ROOTS = ("review", "survey", "solo", "branch")
+DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}
+
+
+def records(tenant_id: TenantId) -> list[DefinitionRecord]:
+    """Return the definitions as published, children pinned."""
+    pins = {name: reference_of(definition) for name, definition in DEFINITIONS.items()}
+    return [
+        DefinitionRecord(
+            tenant_id=tenant_id,
+            reference=pins[name],
+            definition=definition,
+            bundle_sha256=Sha256("0" * 64),
+            entry="definition.yaml",
+            pins=pins,
+            published_at=START,
+        )
+        for name, definition in DEFINITIONS.items()
+    ]
