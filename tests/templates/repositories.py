@@ -20,7 +20,12 @@ def git(folder: Path, *arguments: str) -> str:
     }
     identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
+        ["git", *identity, *arguments],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return done.stdout.strip()
 
@@ -114,8 +119,8 @@ class Made:
         """What the review of one file reports."""
         from review.file_review import review_file
 
-        scratch = self.scratch / "file"
-        scratch.mkdir(exist_ok=True)
+        scratch = self.scratch / "files" / path.replace("/", "-")
+        scratch.mkdir(parents=True, exist_ok=True)
         return review_file(
             self.file(path), self.changes, self.base, self.head, coverage, self.options, scratch
         )
@@ -125,3 +130,16 @@ class Made:
         from review.notebook_review import review_notebooks
 
         return review_notebooks(self.changes, self.base, self.head, self.options, self.scratch / "notebooks")
+
+    def reviewed(self) -> dict[str, str]:
+        """The whole review without kernels of its own: the report in its four forms."""
+        from review.aggregating import aggregate
+        from review.publishing import render
+
+        testing = self.testing()
+        files = [
+            (file.path, self.review(file.path, testing.coverage)) for file in self.changes.reviewed_one_by_one
+        ]
+        reports = {"static": self.static(), "testing": testing.report, "notebooks": self.notebooks()}
+        written: dict[str, str] = render(aggregate(self.changes, reports, files), "1.0.0")
+        return written

@@ -10,6 +10,7 @@ import pytest
 
 from chatflow_jupyter.interfaces.demo.sample_repo import make_sample_repository
 from tests.templates.phases import Instance
+from tests.templates.repositories import Made, git
 
 PHASES = ("collect", "static", "testing", "notebooks")
 
@@ -73,20 +74,35 @@ def test_the_notebooks_can_be_read(reviewed: Instance) -> None:
         assert book.cells[0].source.startswith("# ")
         shown = json.dumps(book)
         assert "<table>" in shown
-        assert "Traceback (most recent call last)" not in shown or phase in ("notebooks", "aggregate", "publish")
+        assert "Traceback (most recent call last)" not in shown or phase in (
+            "notebooks",
+            "aggregate",
+            "publish",
+        )
 
 
-def test_a_second_review_gives_the_same_report(reviewed: Instance, template: Path, tmp_path: Path) -> None:
-    again = review(template, tmp_path / "phases", reviewed.context)
-    for name in ("report.html", "report.md", "findings.json", "findings.sarif"):
-        assert again.artifact("publish", name).read_bytes() == reviewed.artifact("publish", name).read_bytes()
+def test_another_review_of_a_copy_gives_the_same_report(reviewed: Instance, tmp_path: Path) -> None:
+    """Neither the place, nor the time, nor the order of the children shows."""
+    forms = []
+    for name in ("one", "another"):
+        made = Made(
+            folder=make_sample_repository(tmp_path / name / "shop").path, scratch=tmp_path / name / "scratch"
+        )
+        written = made.with_(execute=True).reviewed()
+        forms.append({form: text.replace(str(made.folder), "shop") for form, text in written.items()})
+    assert forms[0] == forms[1]
+    page = (
+        reviewed.artifact("publish", "report.html").read_text().replace(str(reviewed.context["path"]), "shop")
+    )
+    assert forms[0]["report.html"] == page
 
 
-def test_without_leave_nothing_of_the_target_runs(template: Path, tmp_path: Path) -> None:
+def test_without_leave_nothing_of_the_target_runs(tmp_path: Path) -> None:
     target = make_sample_repository(tmp_path / "shop").path
-    (target / "tests" / "__init__.py").write_text("import pathlib; pathlib.Path('ran').write_text('')\n")
-    instance = review(template, tmp_path / "phases", {"path": str(target), "execute": False})
-    assert not list(tmp_path.rglob("ran"))
-    outcome = instance.variables["aggregate"]
-    assert outcome["high"] == 1  # the caller that no longer fits is seen without running anything
-    assert any("execute=true" in said for said in outcome["not_assessed"])
+    (target / "shop" / "labels.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    git(target, "commit", "-q", "-am", "a trap")
+    made = Made(folder=target, scratch=tmp_path / "scratch")
+    findings = json.loads(made.reviewed()["findings.json"])
+    assert not (tmp_path / "ran").exists()
+    reasons = {item["reason"] for item in findings["not_assessed"]}
+    assert "the code of the target runs only with execute=true" in reasons

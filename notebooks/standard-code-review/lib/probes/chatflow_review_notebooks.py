@@ -22,7 +22,7 @@ sys.modules["rfc3987_syntax"] = None  # 1.5 s of import for a check nobody asks 
 import nbformat  # noqa: E402
 from jupyter_client.manager import AsyncKernelManager  # noqa: E402
 from nbclient import NotebookClient  # noqa: E402
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
+from nbclient.exceptions import CellExecutionError  # noqa: E402
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -47,20 +47,26 @@ async def _run(plan: dict, path: str, number: int) -> dict:
     kernels = AsyncKernelManager(
         kernel_name="chatflow-review", transport="ipc", ip=address, connection_file=f"{address}.json"
     )
-    client = NotebookClient(
-        book, km=kernels, timeout=plan["sec"], resources={"metadata": {"path": str(place.parent)}}
-    )
+    where = {"metadata": {"path": str(place.parent)}}
+    client = NotebookClient(book, km=kernels, timeout=None, resources=where)
+    limit = asyncio.timeout(plan["sec"])
     try:
-        async with asyncio.timeout(plan["sec"]):
+        async with limit:
             await client.async_execute(env=plan["environment"])
     except CellExecutionError as error:
         return {"outcome": "broken", **_failed_cell(book), "ename": error.ename, "message": error.evalue}
-    except (CellTimeoutError, TimeoutError):
-        return {"outcome": "timeout", **_running_cell(book), "message": f"not done after {plan['sec']:.0f} s"}
-    except DeadKernelError as error:
-        return {"outcome": "kernel_died", **_running_cell(book), "message": str(error)}
-    except Exception as error:  # noqa: BLE001  # a kernel that does not start, say; the next notebook may
-        return {"outcome": "kernel_died", "message": f"{type(error).__name__}: {error}"[:500]}
+    except Exception as error:  # noqa: BLE001  # a kernel that dies or does not start; the next notebook may do
+        if limit.expired():  # nbclient takes the cancellation for a kernel that died
+            return {
+                "outcome": "timeout",
+                **_running_cell(book),
+                "message": f"not done after {plan['sec']:.0f} s",
+            }
+        return {
+            "outcome": "kernel_died",
+            **_running_cell(book),
+            "message": f"{type(error).__name__}: {error}"[:500],
+        }
     finally:
         if kernels.has_kernel:
             await kernels.shutdown_kernel(now=True)

@@ -10,7 +10,7 @@ from review.changes import CHANGE, DIFF, FOLDER, Changes
 from review.findings import SEVERITIES, Finding, NotAssessed, count, rank
 from review.leaks import HIDDEN
 from review.reports import PhaseReport
-from review.values import Json, mapping, objects, shortened, text
+from review.values import Json, cleaned, mapping, objects, shortened, text
 
 MOST_FINDINGS = 400
 _NUMBERED = re.compile(r"^([>+\- ] +)(\d+)( .*)?$")
@@ -62,7 +62,7 @@ class Review:
 
     def as_json(self) -> dict[str, Json]:
         """Return the review as JSON."""
-        return {
+        data: Json = {
             "target": self.target,
             "looked_at": self.looked_at,
             "base": self.base,
@@ -76,6 +76,7 @@ class Review:
             "summaries": {name: dict(summary) for name, summary in self.summaries.items()},
             "files": [dict(summary) for summary in self.files],
         }
+        return dict(mapping(cleaned(data)))
 
     @classmethod
     def from_json(cls, data: Json) -> Review:

@@ -93,7 +93,7 @@ def _choose(options: Options, repository: Repository) -> _Range:
     head, label = commit, repository.describe(commit)
     if not options.head or wants_work_tree:
         uncommitted = _uncommitted(repository, commit)
-        if uncommitted and (wants_work_tree or base == commit):
+        if uncommitted and (wants_work_tree or not repository.changes(base, commit)):
             head, label = repository.snapshot(commit, untracked=True), f"the work tree on {label}"
             notes.append(f"head is the work tree: {uncommitted} uncommitted file(s) are part of the change")
         elif uncommitted:

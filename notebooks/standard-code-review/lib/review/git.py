@@ -237,7 +237,10 @@ class Repository:
 
     def empty_file(self) -> str:
         """Return the id of the content without bytes, with which new and deleted files are compared."""
-        return _line(self._own("hash-object", "-w", "--stdin").decode())
+        made = self._git(
+            [f"--git-dir={self.own}", "hash-object", "-w", "--stdin"], self._scratch, extra=_WRITING
+        )
+        return _line(_checked(made).stdout.decode())
 
     def snapshot(self, parent: str, *, untracked: bool) -> str:
         """Return the id of a tree holding the work tree as it is on disk, ignored files left out.
@@ -247,9 +250,9 @@ class Repository:
         """
         if self.root is None:
             raise GitFailed(f"{self._target} is a bare repository: it has no work tree")
-        self._index("read-tree", parent or "--empty")
-        self._index("add", "--ignore-errors", "-A" if untracked else "-u", "--", ".")
-        return _line(self._index("write-tree").decode())
+        self._index("read-tree", parent or "--empty", extra={})
+        self._index("add", "--ignore-errors", "-A" if untracked else "-u", "--", ".", extra=_WRITING)
+        return _line(self._index("write-tree", "--missing-ok", extra=_WRITING).decode())
 
     def churn(self, head: str, most: int = 2000) -> dict[str, int]:
         """Return how many of the last `most` commits touched each path."""
@@ -266,11 +269,11 @@ class Repository:
         """Return the short id and the subject of a commit."""
         return _line(self._own("log", "-1", "--format=%h %s", commit, "--").decode("utf-8", "replace"))
 
-    def _index(self, *arguments: str) -> bytes:
+    def _index(self, *arguments: str, extra: dict[str, str]) -> bytes:
         """Run a git command on an index of ours and the files of the work tree."""
         root = self.root or self._target
-        extra = {"GIT_INDEX_FILE": str(self._scratch / "index"), "GIT_WORK_TREE": str(root)}
-        return _checked(self._git([f"--git-dir={self.own}", *arguments], root, extra=extra)).stdout
+        places = {"GIT_INDEX_FILE": str(self._scratch / "index"), "GIT_WORK_TREE": str(root)}
+        return _checked(self._git([f"--git-dir={self.own}", *arguments], root, extra=places | extra)).stdout
 
     def _own(self, *arguments: str, stdin: bytes = b"", limit_bytes: int = 1 << 28) -> bytes:
         return _checked(self._run(arguments, stdin, limit_bytes)).stdout
@@ -310,6 +313,10 @@ _GIT_ENVIRONMENT = {
     "GIT_NO_LAZY_FETCH": "1",
     "LC_ALL": "C",
 }
+
+
+_WRITING = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": ""}
+"""git touches the time of an object it would write again, also in a repository that is only borrowed."""
 
 
 def inside_repository(path: Path, scratch: Path) -> Repository | None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from review.aggregating import Review
 from review.findings import Finding
-from review.values import Json
+from review.values import Json, printable
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVEL = {"high": "error", "medium": "warning", "low": "note", "note": "note"}
@@ -14,9 +14,10 @@ _LEVEL = {"high": "error", "medium": "warning", "low": "note", "note": "note"}
 
 def as_sarif(review: Review, version: str) -> dict[str, Json]:
     """Return the review as a SARIF log. What was not assessed is a notification of the invocation."""
-    rules = sorted({_rule_id(finding) for finding in review.findings})
+    findings = [Finding.from_json(finding.as_json()) for finding in review.findings]  # text fit for JSON
+    rules = sorted({_rule_id(finding) for finding in findings})
     notifications: list[Json] = [
-        {"level": "warning", "message": {"text": f"not assessed: {item.what}: {item.reason}"}}
+        {"level": "warning", "message": {"text": printable(f"not assessed: {item.what}: {item.reason}")}}
         for item in review.not_assessed
     ]
     driver: dict[str, Json] = {
@@ -35,7 +36,7 @@ def as_sarif(review: Review, version: str) -> dict[str, Json]:
                 "originalUriBaseIds": {
                     "SRCROOT": {"description": {"text": "The root of the reviewed tree."}}
                 },
-                "results": [_result(finding, rules) for finding in review.findings],
+                "results": [_result(finding, rules) for finding in findings],
             }
         ],
     }

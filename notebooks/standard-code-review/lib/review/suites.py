@@ -16,7 +16,7 @@ from review.values import Json, number, text
 
 PYTEST, UNITTEST, COMMAND = "pytest", "unittest", "command"
 _NO_TESTS, _USAGE_ERROR = 5, 4
-_TEST_FILE = re.compile(r"(^|/)(test[^/]*|[^/]*_test)\.py$")
+TEST_FILE = re.compile(r"(^|/)(test[^/]*|[^/]*_test)\.py$")
 _NEEDS_PYTEST = re.compile(r"^\s*(import|from) pytest|^(async )?def test_", re.MULTILINE)
 _COVERAGE_SETTINGS = """\
 [run]
@@ -95,7 +95,7 @@ def _unittest_is_enough(tree: Tree) -> bool:
     settings = any("[tool.pytest" in tree.text(name) for name in ("pyproject.toml", "setup.cfg"))
     if settings or names & {"conftest.py", "pytest.ini", "tox.ini"}:
         return False
-    tests = {path: text for path, text in tree.texts(".py").items() if _TEST_FILE.search(path)}
+    tests = {path: text for path, text in tree.texts(".py").items() if TEST_FILE.search(path)}
     return bool(tests) and all(
         "unittest" in text and not _NEEDS_PYTEST.search(text) and _is_discovered(path, tree)
         for path, text in tests.items()

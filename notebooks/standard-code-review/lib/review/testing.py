@@ -14,7 +14,7 @@ from review.neutral import neutral
 from review.options import Options
 from review.process import MissingProgram
 from review.reports import PhaseReport
-from review.suites import COMMAND, Suite, SuiteRun, TestResult, choose_suite, run_suite
+from review.suites import COMMAND, TEST_FILE, Suite, SuiteRun, TestResult, choose_suite, run_suite
 from review.trees import Tree
 from review.values import Json, shortened
 
@@ -80,7 +80,9 @@ def _why_not(changes: Changes, head: Tree, options: Options) -> str:
         return NOT_ALLOWED
     if changes.mode == "diff":
         return "a .diff has no tree to run tests in"
-    return "" if head.paths else "there is no file at head"
+    if not options.test_command and not any(TEST_FILE.search(path) for path in head.paths):
+        return "there are no tests: no file is called test_….py or …_test.py"
+    return ""
 
 
 def _newly_failing(changes: Changes, before: SuiteRun, after: SuiteRun) -> list[TestResult]:

@@ -66,6 +66,15 @@ def shortened(value: str, limit: int) -> str:
     return value if len(value) <= limit else value[: max(limit - 1, 0)] + "…"
 
 
+def cleaned(value: Json) -> Json:
+    """Return `value` with every text in it `printable`."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(key): cleaned(item) for key, item in value.items()}
+    return [cleaned(item) for item in value] if isinstance(value, Sequence) else value
+
+
 def printable(value: str) -> str:
     """Return `value` fit for JSON and for a reader: surrogates and control characters are escaped."""
     clean = value.encode("utf-8", "backslashreplace").decode("utf-8")
