@@ -1,6 +1,6 @@
 """The background runner: drives whatever nobody else does, and ends when there is nothing left.
 
-Started as `python -m chatflow_jupyter.interfaces.background` by `--detach` and by whoever finds orphaned instances.
+Started as `python -m chatflow_jupyter.interfaces.background` by `--detach` and by whoever finds orphans.
 """
 
 import asyncio

@@ -10,10 +10,10 @@ from .records import ArtifactRecord, AttemptReport, JournalEntry, Lease, Progres
 
 
 class IExecution(Protocol):
-    """A runner's side of an attempt. Every call with a fence raises `StaleFence` once the lease has passed on."""
+    """A runner's side of an attempt. Calls with a fence raise `StaleFence` once the lease has passed on."""
 
     async def lease(self, runner_id: RunnerId, *, wait_sec: float) -> Lease | None:
-        """Lease the next attempt, waiting up to `wait_sec` for one; its start is recorded before this returns."""
+        """Lease the next attempt, waiting up to `wait_sec`; its start is recorded before this returns."""
 
     async def heartbeat(self, attempt_id: AttemptId, fence: int, progress: Progress | None) -> None:
         """Extend the lease and report how far the notebook is. `StaleFence` means: stop at once."""
@@ -26,7 +26,7 @@ class IExecution(Protocol):
     async def fetch_artifact(
         self, attempt_id: AttemptId, fence: int, *, phase: str, name: str, parent: bool, target: Path
     ) -> None:
-        """Write the latest artifact of that name from an ended phase of the instance (or its parent) to `target`.
+        """Write an ended phase's latest artifact of that name, of the instance or its parent, to `target`.
 
         Raises `NotFound` naming what there is.
         """

@@ -1,6 +1,6 @@
 """`IStateStorage`: the one truth. Every method is one transaction; nothing is written when it raises.
 
-Every id is looked up within `tenant_id`: another tenant's id is answered exactly like one that does not exist.
+Every id is looked up within `tenant_id`: another tenant's id is answered like one that does not exist.
 Any method may raise `Unreachable` when the store cannot be reached and `StorageFull` when no room is left.
 """
 
@@ -53,8 +53,8 @@ class IInstances(Protocol):
     async def commit(self, commit: Commit) -> None:
         """Apply every part of `commit`, or none.
 
-        Afterwards each instance reads as `decision.instance`; its events have the tenant's next dense positions
-        in order, and each is in the outbox; a `StepTriggered` is there as the message `STEP_TRIGGERED` with
+        Afterwards each instance reads as `decision.instance`; its events have the tenant's next positions, dense and
+        in order; each is in the outbox; a `StepTriggered` is there as the message `STEP_TRIGGERED` with
         event_type, instance_id, trigger_data and timestamp; queued attempts can be claimed; timers are set
         or cleared; continuations wait; votes are rows; the tree's counters include the change; the consumed
         continuations are gone; the key, if any, answers from now on.
@@ -70,19 +70,19 @@ class IInstances(Protocol):
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """Return matching instances, the newest first (children by index), at most `limit`.
 
-        `before` continues after the instance with that id. With `parent_id` (and `phase`) its children are meant.
+        `before` continues after the instance with that id. With `parent_id` (and `phase`), its children.
         """
 
     async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
         """Return what was stored under the unexpired key, or None."""
 
     async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
-        """Return the roll-up of the tree from its counters, touching a bounded number of rows. Raises `NotFound`."""
+        """Return the roll-up of the tree, touching a bounded number of rows; raises `NotFound`."""
 
     async def tree(
         self, tenant_id: TenantId, root_id: InstanceId, *, after: InstanceId | None = None, limit: int = 1000
     ) -> Sequence[Instance]:
-        """Return the nodes under a root, parents before children in order of creation; `after` continues a page."""
+        """Return the nodes of a tree in order of creation, parents first; `after` continues a page."""
 
 
 class IAttempts(Protocol):
@@ -155,7 +155,7 @@ class IEvents(Protocol):
         after: int = 0,
         limit: int = 1000,
     ) -> Sequence[StoredEvent]:
-        """Return events with a position above `after`, in order of position; of one instance or one tree if given."""
+        """Return events above position `after` in order; of one instance or one tree if given."""
 
     async def outbox(self, limit: int = 100) -> Sequence[OutboxRow]:
         """Return messages not yet published, in order of commit."""
