@@ -53,8 +53,8 @@ class IInstances(Protocol):
     async def commit(self, commit: Commit) -> None:
         """Apply every part of `commit`, or none.
 
-        Afterwards each instance reads as `decision.instance`; its events have the tenant's next positions, dense and
-        in order; each is in the outbox; a `StepTriggered` is there as the message `STEP_TRIGGERED` with
+        Afterwards each instance reads as `decision.instance`; its events have the tenant's next positions,
+        dense and in order; each is in the outbox; a `StepTriggered` is there as the message `STEP_TRIGGERED` with
         event_type, instance_id, trigger_data and timestamp; queued attempts can be claimed; timers are set
         or cleared; continuations wait; votes are rows; the tree's counters include the change; the consumed
         continuations are gone; the key, if any, answers from now on.
