@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chatflow_jupyter.runner import keeper
-from chatflow_jupyter.runner.orphans import end_orphans, forget_keeper, remember_keeper
+from chatflow_jupyter.runner.orphans import end_orphans, forget_keeper, start_keeper
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +105,18 @@ class KeptKernel:
         report_read, report_write = os.pipe()
         arguments = [sys.executable, "-I", "-S", keeper.__file__, str(control_read), str(report_write)]
         try:
-            process = subprocess.Popen(  # noqa: ASYNC220 - returns once the program is executed: 2 ms
-                [*arguments, str(runtime_dir), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                cwd=cwd,
-                pass_fds=(control_read, report_write),
-                start_new_session=True,
+            # Returns once the program is executed, after about 2 ms.
+            process = start_keeper(
+                lambda: subprocess.Popen(
+                    [*arguments, str(runtime_dir), *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=dict(environment),
+                    cwd=cwd,
+                    pass_fds=(control_read, report_write),
+                    start_new_session=True,
+                )
             )
         except OSError as error:
             os.close(control_write)
@@ -122,7 +125,6 @@ class KeptKernel:
         finally:
             os.close(control_read)
             os.close(report_write)
-        remember_keeper(process.pid)
         kernel = cls(process, control_write, report_read)
         try:
             await kernel._launched

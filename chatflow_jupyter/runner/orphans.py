@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 
 from chatflow_jupyter.runner import keeper
 
@@ -24,10 +26,12 @@ def become_subreaper() -> bool:
     return _is_subreaper
 
 
-def remember_keeper(pid: int) -> None:
-    """Note that child `pid` is a keeper, to be left alone."""
+def start_keeper(start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
+    """Call `start` and note that its process is a keeper; `end_orphans` never sees one that is not noted."""
     with _guard:
-        _keepers.add(pid)
+        process = start()
+        _keepers.add(process.pid)
+    return process
 
 
 def forget_keeper(pid: int) -> None:
@@ -63,9 +67,9 @@ def end_orphans(timeout_sec: float = 10.0) -> bool:
 
 def _orphans() -> list[int]:
     """Return the pids of adopted processes and all their descendants."""
-    table = keeper.process_table()
     own_session = os.getsid(0)
     with _guard:
+        table = keeper.process_table()
         known = set(_keepers)
     adopted = [
         pid

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode
-from papermill.engines import Engine, NotebookExecutionManager
-from papermill.exceptions import PapermillException
-from papermill.iorw import write_ipynb
 
 from chatflow_jupyter.domain.json_values import JsonValue
 
 if TYPE_CHECKING:
+    from papermill.engines import NotebookExecutionManager
+
     from chatflow_jupyter.runner.notebook_execution import Ending
 
 log = logging.getLogger(__name__)
 
 
-class ChatFlowEngine(Engine):
+class ChatFlowEngine:
     """papermill's engine named `chatflow`.
+
+    It has the methods of `papermill.engines.Engine` without inheriting them: importing papermill loads every
+    registered engine, so an engine's module that imports papermill cannot be imported first.
 
     A kernel that dies, hangs or floods its output ends in a PapermillExecutionError and an output notebook
     that says which cell failed and which never ran. The kernel inherits the whole environment, as with
@@ -45,6 +47,9 @@ class ChatFlowEngine(Engine):
 
         Raises `PapermillException` when no cell could be run; papermill itself raises for a failed cell.
         """
+        from papermill.engines import NotebookExecutionManager
+        from papermill.exceptions import PapermillException
+
         if log_output or options.get("stdout_file") or options.get("stderr_file"):
             log.warning("the engine chatflow puts output into the notebook only: no log, no stream files")
         manager = NotebookExecutionManager(nb, output_path=output_path, progress_bar=progress_bar)
@@ -57,11 +62,25 @@ class ChatFlowEngine(Engine):
             raise PapermillException(f"{failure.code}: {failure.message}")
         return nb
 
+    @classmethod
+    def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
+        """Return `name`, else the kernel the notebook names; raises `ValueError` when neither does."""
+        from papermill.utils import nb_kernel_name
+
+        return str(nb_kernel_name(nb, name))
+
+    @classmethod
+    def nb_language(cls, nb: NotebookNode, language: str | None = None) -> str:
+        """Return `language`, else the notebook's; raises `ValueError` when neither is known."""
+        from papermill.utils import nb_language
+
+        return str(nb_language(nb, language))
+
 
 class _ProgressBar:
     """Moves papermill's progress bar."""
 
-    def __init__(self, manager: NotebookExecutionManager) -> None:
+    def __init__(self, manager: "NotebookExecutionManager") -> None:
         self._bar = manager.pbar
 
     def cell_started(self, index: int, total: int, name: str) -> None:  # noqa: ARG002 - the listener's
@@ -81,8 +100,10 @@ class _ProgressBar:
 
 
 async def _execute(
-    manager: NotebookExecutionManager, kernel_name: str, cell_timeout_sec: int | None
+    manager: "NotebookExecutionManager", kernel_name: str, cell_timeout_sec: int | None
 ) -> "Ending":
+    from papermill.iorw import write_ipynb
+
     from chatflow_jupyter.runner.notebook_execution import Limits, NotebookExecution, Surroundings
     from chatflow_jupyter.runner.notebook_file import prepare
     from chatflow_jupyter.runner.notebook_job import NotebookJob

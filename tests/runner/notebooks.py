@@ -11,6 +11,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
 from chatflow_jupyter.runner.notebook import NotebookJob, NotebookResult, run_notebook
+from tests.waiting import until_async
 
 
 @dataclass
@@ -107,10 +108,14 @@ def run_file(
 
 async def set_when(event: asyncio.Event, condition: Callable[[], bool] | None) -> None:
     """Set `event` once `condition` holds."""
-    while condition is not None and not event.is_set():
-        await asyncio.sleep(0.02)
-        if condition():
-            event.set()
+    if condition is None:
+        return
+
+    async def probe() -> bool:
+        return condition()
+
+    await until_async(probe, what="the moment to cancel")
+    event.set()
 
 
 def marked(mark: str) -> list[int]:

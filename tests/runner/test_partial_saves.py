@@ -1,7 +1,7 @@
 """The partial notebook is there in time and costs little."""
 
 import asyncio
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,6 @@ def test_what_a_cell_has_done_is_saved_while_the_next_runs(tmp_path: Path) -> No
     output = tmp_path / "out.ipynb"
     cells = ["print('kept')", "import time, pathlib\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)"]
 
-    import threading
-
     def release() -> None:
         until(lambda: output.exists() and "kept" in output.read_text(), what="the first cell is saved")
         found.append(output.read_text())
@@ -44,7 +42,7 @@ def test_a_hundred_boundaries_are_few_saves_and_the_last_one_counts() -> None:
     written: list[Any] = []
 
     def slow(notebook: Any) -> None:
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
         written.append(notebook.metadata.n)
 
     async def go() -> None:
@@ -55,7 +53,7 @@ def test_a_hundred_boundaries_are_few_saves_and_the_last_one_counts() -> None:
             for number in range(100):
                 notebook.metadata["n"] = number
                 saves.boundary()
-                await asyncio.sleep(0.002)
+                await asyncio.to_thread(threading.Event().wait, 0.002)
 
             async def all_saved() -> bool:
                 return bool(written) and written[-1] == 99
