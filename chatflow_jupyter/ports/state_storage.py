@@ -54,10 +54,10 @@ class IInstances(Protocol):
         """Apply every part of `commit`, or none.
 
         Afterwards each instance reads as `decision.instance`; its events have the tenant's next positions,
-        dense and in order; each is in the outbox; a `StepTriggered` is there as the message `STEP_TRIGGERED` with
-        event_type, instance_id, trigger_data and timestamp; queued attempts can be claimed; timers are set
-        or cleared; continuations wait; votes are rows; the tree's counters include the change; the consumed
-        continuations are gone; the key, if any, answers from now on.
+        dense and in order; each is in the outbox; a `StepTriggered` is there as the message
+        `STEP_TRIGGERED` with event_type, instance_id, trigger_data and timestamp; queued attempts can be
+        claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
+        the change; the consumed continuations are gone; the key, if any, answers from now on.
         Creating an instance or an attempt that exists already changes nothing about it.
         Raises `SeqConflict` when an instance's stored `seq` is not that of `before`; `StaleFence` when a
         started or ended attempt is not leased under that fence; `KeyReused` (code `key_taken`) when the
