@@ -5,6 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import Enum
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
 from chatflow_jupyter.domain.errors import Conflict, InternalError, InvalidInput, NotFound, SeqConflict
@@ -36,6 +37,14 @@ log = logging.getLogger(__name__)
 PAGE = 200
 PAUSE_AFTER_FAULT_SEC = 1.0
 REFUSALS = (Conflict, InvalidInput, NotFound)
+
+
+class Applied(Enum):
+    """What came of a request of the engine's own."""
+
+    YES = "yes"
+    REFUSED = "refused"
+    LATER = "later"
 
 
 class Dispatcher:
@@ -108,23 +117,26 @@ class Dispatcher:
         parent = await self._storage.instance(tenant_id, note.instance_id)
         phase = parent.phase if note.kind is ContinuationKind.RETRY_CHILDREN else None
         before: InstanceId | None = None
+        settled = True
         while True:
             wanted = InstanceFilter(parent_id=note.instance_id, phase=phase, before=before, limit=PAGE)
             children = await self._storage.instances(tenant_id, wanted)
             for child in children:
                 request = request_for_child(note.kind, parent, child)
                 if request is not None:
-                    await self._apply(tenant_id, child.instance_id, request, [])
+                    applied = await self._apply(tenant_id, child.instance_id, request, [])
+                    settled = settled and applied is not Applied.LATER
             if len(children) < PAGE:
                 break
             before = children[-1].instance_id
-        await self._storage.drop_continuations([row.continuation_id])
+        if settled:
+            await self._storage.drop_continuations([row.continuation_id])
 
     async def _timers(self) -> bool:
         timers = await self._storage.due_timers(self._clock.now())
         for timer in timers:
             request: Request = RetryDue() if timer.kind is TimerKind.RETRY else GateExpiryDue()
-            if not await self._apply(timer.tenant_id, timer.instance_id, request, []):
+            if await self._apply(timer.tenant_id, timer.instance_id, request, []) is Applied.REFUSED:
                 await self._storage.drop_timer(timer)
         return bool(timers)
 
@@ -145,7 +157,7 @@ class Dispatcher:
     async def lose(self, row: AttemptRow, *, cause: str, counted: bool) -> None:
         """Keep what the attempt left behind and let its phase run again."""
         lost = AttemptLost(attempt_id=row.attempt_id, fence=row.fence, cause=cause, counted=counted)
-        if await self._apply(row.tenant_id, row.instance_id, lost, []):
+        if await self._apply(row.tenant_id, row.instance_id, lost, []) is Applied.YES:
             await self._recovery.keep(row)
 
     async def _apply(
@@ -154,20 +166,20 @@ class Dispatcher:
         instance_id: InstanceId,
         request: Request,
         rows: Sequence[ContinuationRow],
-    ) -> bool:
+    ) -> "Applied":
         """Apply and consume the notes; a refusal means they are of no consequence any more."""
         ids = tuple(row.continuation_id for row in rows)
         try:
             await self._orchestrator.apply(tenant_id, instance_id, request, consumed=ids)
         except (SeqConflict, InternalError) as error:
             log.warning("%s of %s is tried again: %s", type(request).__name__, instance_id, error)
-            return False
+            return Applied.LATER
         except REFUSALS as error:
             log.debug("%s of %s: %s", type(request).__name__, instance_id, error)
             if ids:
                 await self._storage.drop_continuations(ids)
-            return False
-        return True
+            return Applied.REFUSED
+        return Applied.YES
 
     def _drift(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()

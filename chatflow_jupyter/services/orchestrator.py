@@ -128,6 +128,11 @@ class Orchestrator:
             return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
         except KeyReused:
             return await self.trigger(tenant_id, instance_id, request, key=key)
+        except (Conflict, InvalidInput):  # perhaps only because the same request came through meanwhile
+            answered = await self._answered(tenant_id, request.principal, key, body)
+            if answered is None:
+                raise
+            return answered
 
     async def preview(self, tenant_id: TenantId, instance_id: InstanceId, request: Trigger) -> Forecast:
         """Return what the trigger would do and the path as far as it is determined; commits nothing."""
