@@ -120,7 +120,7 @@ def test_no_word_is_used_that_the_glossary_replaces(page: Path) -> None:
 @PAGES
 def test_headings_are_in_sentence_case(page: Path) -> None:
     for heading in headings(page):
-        words = re.sub(r"`.*?`|^\d{4}", "", heading).split()[1:]
+        words = re.sub(r"`.*?`|^\d+", "", heading).split()[1:]
         shouting = [word for word in words if re.fullmatch(r"[A-Z][a-z]+", word) and word not in PROPER]
         assert not shouting, f"{place(page)}: {heading}"
 

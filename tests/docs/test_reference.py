@@ -2,6 +2,7 @@
 
 import inspect
 from collections import defaultdict
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from chatflow_jupyter.domain import errors
 from chatflow_jupyter.domain.conditions import OPERATORS
 from chatflow_jupyter.domain.definition_rules import RESERVED_NAMES
+from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.instance import Status, WaitingReason
 from chatflow_jupyter.ports.records import ARTIFACT_KINDS
@@ -17,7 +19,19 @@ from chatflow_jupyter.settings import SPECS
 from chatflow_sdk.phase import PhaseContext
 from tests.docs.definition_keys import MODELS, keys_of
 from tests.docs.histories import birth_of_a_child, telling
-from tests.docs.pages import DOCS, blocks, generated, headings, plain, rows, section, text_of
+from tests.docs.pages import (
+    DOCS,
+    Block,
+    blocks,
+    generated,
+    headings,
+    pages,
+    place,
+    plain,
+    rows,
+    section,
+    text_of,
+)
 from tests.docs.source_names import codes
 from tests.docs.state_table import ENGINE, PEOPLE, table
 
@@ -158,3 +172,16 @@ def test_every_call_of_the_phase_context_is_shown_with_its_parameters() -> None:
         ]
         named = [entry.partition("=")[0].strip() for entry in parameters.rstrip(")").split(",")]
         assert [name for name in named if name != "*"] == own, heading
+
+
+EXAMPLES = [
+    (page, block)
+    for page in pages()
+    for block in blocks(page)
+    if block.language == "yaml" and block.text.startswith("name:")
+]
+
+
+@pytest.mark.parametrize(("page", "block"), EXAMPLES, ids=lambda entry: getattr(entry, "name", None))
+def test_every_definition_shown_is_valid(page: Path, block: Block) -> None:
+    parse_definition(block.text, file=place(page))
