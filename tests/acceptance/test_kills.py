@@ -1,0 +1,180 @@
+"""`kill -9` of anything at any moment: nothing is lost, nothing happens twice, nothing is left running."""
+
+import random
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.product import Product, Running
+from tests.acceptance.workflows import Workshop
+from tests.limits import LIMITS, LOAD
+from tests.waiting import until
+
+RESUME_SEC = 3.0
+PATIENCE = 10
+"""How many times slower than promised a busy machine may be before a test fails."""
+DYING = Path(__file__).with_name("dying.py")
+
+
+def said_in_time(product: Product, since: datetime, kind: str) -> None:
+    """Print how long after the command this event came; fail when it was far beyond the promise."""
+    took_sec = (product.wait_for(kind).at - since).total_seconds()
+    print(f"{kind} {took_sec:.2f} s after the command (promised {RESUME_SEC:g})")
+    assert 0 <= took_sec < RESUME_SEC * PATIENCE
+
+
+def test_everything_is_killed_in_the_second_cell_and_again_at_the_gate(
+    product: Product, workshop: Workshop
+) -> None:
+    template = workshop.approval()
+    product.spawn("run", template)
+    until(lambda: workshop.marks["a2"], what="the second cell of A runs")
+    ident = product.instances()[0][0]
+    product.kill_everything()
+    product.none_left()
+    assert product.run("status", ident, "--json", status=0).json["status"] == "running"
+
+    (template / "a.ipynb").write_text("edited since")
+    shutil.rmtree(template)  # an instance runs what it was started with
+    workshop.let("a")
+    began = datetime.now(UTC)
+    resumed = product.run("resume", ident, status=3)
+    said_in_time(product, began, "AttemptLost")
+    assert "waiting for approval before b" in resumed.out
+    assert workshop.marks == {"a1": 2, "a2": 2, "a3": 1}
+    assert product.artifacts() == [("a", 1, "a.ipynb"), ("a", 2, "a.ipynb")]
+    partial = product.run("artifacts", ident, "--json", status=0).json["artifacts"][0]
+    assert partial["attempt"] == 1
+
+    product.none_left()  # while it waits for a person, nothing runs that could be killed
+    done = product.run("trigger", ident, "--approve", "--json", status=0).json
+    assert done["outcome"]["b"] == {"seen": 3}
+    assert product.counts("PhaseSucceeded") == {"a": 1, "b": 1}
+    assert product.counts("PhaseStarted") == {"a": 2, "b": 1}
+    assert workshop.marks["b1"] == 1
+
+
+def test_each_of_its_processes_may_be_killed_alone(product: Product, workshop: Workshop) -> None:
+    notebook = workshop.notebook("long.ipynb", ["mark('began')\nwait_for('end')", "ctx.output('done', True)"])
+
+    def running(attempt: int, command: Running) -> Running:
+        until(lambda: workshop.marks["began"] == attempt, what=f"attempt {attempt} runs")
+        return command
+
+    command = running(1, product.spawn("run", notebook, "--idempotency-key", "k", "--json"))
+    product.kill("kernel")
+    ended = command.wait()
+    assert (ended.status, ended.json["failure"]["code"]) == (4, "kernel_died")
+    assert "killed by SIGKILL" in ended.json["error"]
+
+    command = running(2, product.spawn("retry", "last", "--json"))
+    product.kill("keeper")
+    ended = command.wait()
+    assert (ended.status, ended.json["failure"]["code"]) == (4, "kernel_died")
+    product.none_left()
+
+    command = running(3, product.spawn("retry", "last"))
+    product.kill("runner")
+    running(4, command)
+    assert product.wait_for("AttemptLost").data["cause"] == "its runner process ended"
+    command.kill()
+    product.none_left()
+
+    command = running(5, product.spawn("run", notebook, "--idempotency-key", "k", "--json"))
+    workshop.let("end")
+    ended = command.wait()
+    assert (ended.status, ended.json["outcome"]) == (0, {"long": {"done": True}})
+    assert len(product.instances()) == 1
+    assert product.artifacts() == [("long", number, "long.ipynb") for number in range(1, 6)]
+    assert [status for *_, status in product.attempts()] == ["failed", "failed", "lost", "lost", "succeeded"]
+
+
+def test_a_tree_killed_during_its_fan_out_ends_as_if_nothing_had_happened(
+    product: Product, workshop: Workshop
+) -> None:
+    product.spawn("run", workshop.fan_out())
+    product.wait_for("PhaseStarted", "look", count=2)
+    ident = product.instances()[0][0]
+    product.kill_everything()
+    workshop.let("children")
+    assert "waiting for approval before report" in product.run("resume", ident, status=3).out
+    done = product.run("trigger", ident, "--approve", "--json", status=0).json
+    assert done["outcome"]["report"] == {"total": sum(map(ord, "xyz"))}
+    assert product.counts("PhaseSucceeded") == {"collect": 1, "look": 3, "files": 1, "report": 1}
+    assert product.counts("PhaseStarted") == {"collect": 1, "look": 5, "report": 1}
+    assert product.counts("ChildEnded") == {"files": 3}
+
+
+def test_a_process_that_dies_right_after_a_commit_loses_and_repeats_nothing(
+    product: Product, workshop: Workshop
+) -> None:
+    workshop.let("a")
+    template = workshop.approval()
+    chance = random.Random(LIMITS.kills)
+    moments = sorted(chance.sample(range(1, 21), LIMITS.kills if LIMITS.kills < 20 else 20))
+    for commits in moments:
+        key = f"after-{commits}"
+        command = ("run", template, "--idempotency-key", key)
+        died = product.spawn(*command, program=(sys.executable, DYING, str(commits)))
+        died.process.wait(LIMITS.deadline_sec * 2)
+        waiting = product.run(*command, "--json", status=3)
+        counts = product.counts("PhaseSucceeded", waiting.instance_id)
+        assert counts == {"a": 1}, f"killed after commit {commits}"
+        assert product.counts("InstanceStarted", waiting.instance_id) == {"": 1}
+    assert len(product.instances()) == len(moments)
+    ident = product.instances()[-1][0]
+    approve = ("trigger", ident, "--approve", "--idempotency-key", "yes")
+    died = product.spawn(*approve, program=(sys.executable, DYING, "3"))
+    died.process.wait(LIMITS.deadline_sec * 2)
+    product.run(*approve, status=0)
+    assert product.counts("GateDecided", ident) == {"b": 1}
+    assert product.counts("PhaseSucceeded", ident) == {"a": 1, "b": 1}
+
+
+@pytest.mark.chaos
+def test_kills_at_random_moments_change_nothing_in_the_end(product: Product, workshop: Workshop) -> None:
+    seed = random.SystemRandom().randrange(10**6) if LOAD == "large" else 20261123
+    chance, kills = random.Random(seed), max(10, LIMITS.kills)
+    print(f"seed {seed}, {kills} kills")
+    workshop.let("children")
+    command = ("run", workshop.fan_out(), "--idempotency-key", "k")
+    for number in range(kills):
+        approves = product.counts("InstanceWaiting")["report"] and not product.counts("GateDecided")
+        running = product.spawn(*(("trigger", "last", "--approve") if approves else command))
+        victim = chance.choice(("everything", "everything", "chatflow", "runner"))
+        moment = len(product.events()) + chance.randint(1, 7)
+        until(partial(_is_time, product, running, moment), what=f"{moment} events")
+        _wait(running, chance.uniform(0, 0.5))
+        done = sum(product.counts("PhaseSucceeded").values())
+        print(f"kill {number}: {victim} at event {len(product.events())}, {done} phases done")
+        if victim == "runner":
+            product.kill("runner")
+            _wait(running, chance.uniform(0.5, 2.0))
+        product.kill_everything() if victim == "everything" else running.kill()
+        product.none_left(deadline_sec=LIMITS.deadline_sec)
+    ended = product.run(*command)
+    if ended.status == 3:
+        ended = product.run("trigger", "last", "--approve")
+    assert ended.status == 0, ended.err
+    done = product.run("status", "last", "--json", status=0).json["outcome"]
+    assert done["report"] == {"total": sum(map(ord, "xyz"))}
+    assert product.counts("PhaseSucceeded") == {"collect": 1, "look": 3, "files": 1, "report": 1}
+    assert product.counts("ChildEnded") == {"files": 3}
+    assert [status for *_, status in product.attempts()].count("succeeded") == 5
+    assert len(product.instances()) == 1
+
+
+def _is_time(product: Product, running: Running, moment: int) -> bool:
+    return len(product.events()) >= moment or running.process.poll() is not None
+
+
+def _wait(running: Running, seconds: float) -> None:
+    """Let it go on for that long, or until its end."""
+    with suppress(subprocess.TimeoutExpired):
+        running.process.wait(seconds)
