@@ -75,9 +75,10 @@ class LocalArtifactStorage:
             handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise InvalidInput(f"{source}: {error.strerror}") from None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise InvalidInput(f"{source}: not a regular file")
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise InvalidInput(f"{source}: not a regular file")
             return self._store(tenant_id, iter(lambda: file.read(PIECE_BYTES), b""))
 
     def _put_bytes(self, tenant_id: TenantId, content: bytes) -> Stored:

@@ -20,9 +20,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import TextClause
 
-from .dialects import GROWING_ID, clustered, growing
+from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_indexes
 
 metadata = MetaData()
+put_conditions_on_indexes(metadata)
 
 REVISION = "0001_pre"
 """The newest migration: what these tables are."""
@@ -104,15 +105,13 @@ instances = Table(
         "instances_by_parent",
         *("tenant_id", "parent_id", "parent_phase", "child_index"),
         unique=True,
-        sqlite_where=text("parent_id IS NOT NULL"),
-        postgresql_where=text("parent_id IS NOT NULL"),
+        **only(text("parent_id IS NOT NULL")),
     ),
-    Index("roots", "tenant_id", "born", sqlite_where=IS_ROOT, postgresql_where=IS_ROOT),
+    Index("roots", "tenant_id", "born", **only(IS_ROOT)),
     Index(
         "roots_by_feature",
         *("tenant_id", "feature_id", "born"),
-        sqlite_where=IS_ROOT,
-        postgresql_where=IS_ROOT,
+        **only(IS_ROOT),
     ),
 )
 
@@ -146,16 +145,14 @@ attempts = Table(
     Index(
         "queued_attempts",
         *("tenant_id", "queued_at", "queue_number"),
-        sqlite_where=IS_QUEUED,
-        postgresql_where=IS_QUEUED,
+        **only(IS_QUEUED),
     ),
     Index(
         "leased_attempts",
         *("tenant_id", "lease_expires_at"),
-        sqlite_where=IS_LEASED,
-        postgresql_where=IS_LEASED,
+        **only(IS_LEASED),
     ),
-    Index("open_attempts", "tenant_id", "root_id", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN),
+    Index("open_attempts", "tenant_id", "root_id", **only(IS_OPEN)),
 )
 
 decisions = Table(
@@ -205,8 +202,8 @@ trees = Table(
     ),
     PrimaryKeyConstraint("tenant_id", "root_id"),
     ForeignKeyConstraint(["tenant_id", "root_id"], ["instances.tenant_id", "instances.instance_id"]),
-    Index("busy_trees", "tenant_id", "born", sqlite_where=IS_BUSY, postgresql_where=IS_BUSY),
-    Index("trees_by_owner", "tenant_id", "owner_id", sqlite_where=HAS_OWNER, postgresql_where=HAS_OWNER),
+    Index("busy_trees", "tenant_id", "born", **only(IS_BUSY)),
+    Index("trees_by_owner", "tenant_id", "owner_id", **only(HAS_OWNER)),
     **clustered(),
 )
 

@@ -1,0 +1,285 @@
+"""What is written is read again: values through rows and back, for any value."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatflow_jupyter.adapters.sql import encoding, instance_rows, rows
+from chatflow_jupyter.domain.decision import QueueAttempt
+from chatflow_jupyter.domain.definition import Definition, Quota
+from chatflow_jupyter.domain.events import Event, EventType
+from chatflow_jupyter.domain.instance import (
+    CurrentAttempt,
+    DefinitionRef,
+    Failure,
+    FanOut,
+    Instance,
+    ParentLink,
+    PhaseRecord,
+    PhaseState,
+    Status,
+    WaitingReason,
+)
+from chatflow_jupyter.ports.records import (
+    ArtifactRecord,
+    AttemptRow,
+    DefinitionRecord,
+    Owner,
+    Progress,
+)
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+OBJECT = st.dictionaries(TEXT, JSON, max_size=3)
+TIME = st.datetimes(
+    datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis wants the bounds bare
+    datetime(2200, 1, 1),  # noqa: DTZ001 - likewise
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
+)
+COUNT = st.integers(0, 10_000)
+SECONDS = st.floats(0, 1e9)
+SPECIAL: dict[type, st.SearchStrategy[Any]] = {
+    Quota: st.builds(
+        Quota,
+        max_tokens=st.none() | COUNT,
+        max_duration_sec=st.none() | SECONDS,
+        max_children=st.none() | COUNT,
+    ),
+}
+
+
+def values_of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Any value of a dataclass: text, numbers, times and JSON by the annotation of each field."""
+    known = {
+        "str": TEXT,
+        "int": COUNT,
+        "float": SECONDS,
+        "bool": st.booleans(),
+        "datetime": TIME,
+        "JsonObject": OBJECT,
+    }
+    strategies = {}
+    for name, field in kind.__dataclass_fields__.items():
+        annotation = (
+            getattr(field.type, "__name__", str(field.type))
+            if isinstance(field.type, type)
+            else str(field.type)
+        )
+        optional = annotation.endswith("| None") or "None" in annotation
+        plain = next((known[each] for each in known if annotation.split(".")[-1].startswith(each)), TEXT)
+        strategies[name] = fields.get(name, st.none() | plain if optional else plain)
+    return st.builds(kind, **strategies)
+
+
+PHASES = st.dictionaries(
+    TEXT,
+    values_of(
+        PhaseRecord,
+        state=st.sampled_from(PhaseState),
+        started_at=st.none() | TIME,
+        ended_at=st.none() | TIME,
+        reason=st.none() | TEXT,
+    ),
+    max_size=3,
+)
+FAILURES = st.none() | values_of(
+    Failure,
+    cell_index=st.none() | COUNT,
+    **dict.fromkeys(("phase", "cell_name", "ename", "traceback", "last_output"), st.none() | TEXT),
+)
+REFERENCES = values_of(DefinitionRef)
+INSTANCES = values_of(
+    Instance,
+    definition=REFERENCES,
+    context=OBJECT,
+    meta=OBJECT,
+    variables=OBJECT,
+    quota=SPECIAL[Quota],
+    parent=st.none() | values_of(ParentLink),
+    feature_id=st.none() | TEXT,
+    status=st.sampled_from(Status),
+    waiting_reason=st.none() | st.sampled_from(WaitingReason),
+    waiting_detail=st.none() | TEXT,
+    phase=st.none() | TEXT,
+    phases=PHASES,
+    attempt=st.none() | values_of(CurrentAttempt),
+    fan_out=st.none() | values_of(FanOut),
+    failure=FAILURES,
+    started_at=st.none() | TIME,
+    ended_at=st.none() | TIME,
+)
+
+
+def row(columns: Mapping[str, Any]) -> Any:  # stands for a row of the result
+    return SimpleNamespace(**columns)
+
+
+@given(INSTANCES)
+def test_instances(instance: Instance) -> None:
+    columns = {**instance_rows.birth_columns(instance), **instance_rows.state_columns(instance)}
+    ids = {"tenant_id": instance.tenant_id, "instance_id": instance.instance_id}
+    assert instance_rows.instance_of(row({**ids, **columns})) == instance
+
+
+@given(INSTANCES, INSTANCES)
+def test_a_birth_that_is_the_same_is_recognised(one: Instance, other: Instance) -> None:
+    assert instance_rows.same_birth(
+        one, replace(one, seq=other.seq, variables=other.variables, status=other.status)
+    )
+    if instance_rows.birth_columns(one) != instance_rows.birth_columns(other):
+        assert not instance_rows.same_birth(one, other)
+
+
+@given(
+    values_of(
+        Event, type=st.sampled_from(EventType), data=OBJECT, phase=st.none() | TEXT, attempt=st.none() | COUNT
+    ),
+    COUNT,
+)
+def test_events(event: Event, position: int) -> None:
+    stored = rows.event_of(row(rows.event_columns(event, position)))
+    assert (stored.event, stored.position) == (event, position)
+
+
+@given(
+    INSTANCES,
+    values_of(QueueAttempt, parameters=OBJECT, kernel=st.none() | TEXT, timeout_sec=st.none() | SECONDS),
+    FAILURES,
+    st.none() | values_of(Progress),
+    TIME,
+)
+def test_attempts(
+    instance: Instance, queued: QueueAttempt, failure: Failure | None, progress: Progress | None, at: datetime
+) -> None:
+    columns = rows.queued_columns(instance, queued, 7)
+    later = {
+        **{name: encoding.to_us(at) for name in ("lease_expires_at", "started_at", "ended_at")},
+        "runner_id": "r",
+        "owner_id": None,
+        "progress": rows.progress_text(progress),
+        "failure": failure and encoding.to_json(instance_rows.failure_to_json(failure)),
+    }
+    assert rows.attempt_of(row({**columns, **later})) == AttemptRow(
+        tenant_id=instance.tenant_id,
+        instance_id=instance.instance_id,
+        root_id=instance.root_id,
+        status="queued",
+        fence=0,
+        runner_id="r",  # type: ignore[arg-type]
+        progress=progress,
+        failure=failure,
+        lease_expires_at=at,
+        started_at=at,
+        ended_at=at,
+        **{name: getattr(queued, name) for name in QueueAttempt.__dataclass_fields__},
+    )
+
+
+@given(values_of(ArtifactRecord, deleted_at=st.none() | TIME))
+def test_artifacts(record: ArtifactRecord) -> None:
+    assert rows.artifact_of(row(rows.artifact_columns(record))) == record
+
+
+@given(values_of(Owner))
+def test_owners(owner: Owner) -> None:
+    assert rows.owner_of(row(rows.owner_columns(owner))) == owner
+
+
+@given(OBJECT)
+def test_json_is_read_as_it_was_written_in_its_order(value: dict[str, Any]) -> None:
+    read = encoding.json_object(encoding.to_json(value))
+    assert read == value
+    assert list(read) == list(value)
+
+
+@given(TIME)
+def test_times_are_exact_to_the_microsecond_and_sort(moment: datetime) -> None:
+    assert encoding.from_us(encoding.to_us(moment)) == moment
+    assert encoding.to_us(moment + timedelta(microseconds=1)) == encoding.to_us(moment) + 1
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: encoding.to_us(datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)),
+        lambda: encoding.to_json(float("nan")),
+    ],
+)
+def test_what_has_no_meaning_is_not_written(write: Callable[[], object]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        write()
+
+
+def test_definitions_with_everything_in_them() -> None:
+    condition = {
+        "any": [
+            {"not": {"field": "context.n", "operator": ">", "value": 1}},
+            {"field": "collect.n", "operator": "in", "value": [1, 2]},
+        ]
+    }
+    definition = Definition.model_validate(
+        {
+            "name": "review",
+            "version": "1.2.3+dev.abc",
+            "aliases": ["r"],
+            "parameters": {"type": "object", "properties": {"n": {"type": "integer", "default": 1}}},
+            "quota": {"max_duration_sec": 60, "max_children": 3},
+            "phases": [
+                {
+                    "name": "collect",
+                    "notebook": "c.ipynb",
+                    "retries": {"max_attempts": 3, "on": ["timeout"]},
+                    "fallback": "other",
+                },
+                {
+                    "name": "wait",
+                    "notebook": "w.ipynb",
+                    "start": {"on_trigger": {"schema": {"type": "object"}}},
+                    "when": condition,
+                },
+                {"name": "bare", "notebook": "w.ipynb", "start": "on_trigger"},
+                {
+                    "name": "files",
+                    "children": {
+                        "schema": "./c.yaml",
+                        "foreach": "collect.files",
+                        "key": {"field": "item.key"},
+                    },
+                },
+                {
+                    "name": "listed",
+                    "children": {"schema": "child@1.0.0", "items": [1, {"a": 2}]},
+                    "next": [{"when": condition, "to": "end"}],
+                },
+                {
+                    "name": "other",
+                    "notebook": "o.ipynb",
+                    "gate": {"auto": condition, "expires_sec": 5, "schema": {"type": "object"}},
+                },
+            ],
+        }
+    )
+    record = DefinitionRecord(
+        tenant_id="local",  # type: ignore[arg-type]
+        reference=DefinitionRef(name="review", version="1.2.3+dev.abc", content_hash="a" * 64),  # type: ignore[arg-type]
+        definition=definition,
+        bundle_sha256="b" * 64,  # type: ignore[arg-type]
+        entry="definition.yaml",
+        pins={"./c.yaml": DefinitionRef(name="c", version="0.0.0", content_hash="c" * 64)},  # type: ignore[arg-type]
+        published_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert rows.definition_of(row(rows.definition_columns(record))) == record

@@ -1,0 +1,106 @@
+"""Rules every table keeps, and the cost of a question."""
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
+
+from chatflow_jupyter.adapters.sql import DatabaseStateStorage
+from chatflow_jupyter.adapters.sql.schema import metadata
+from chatflow_jupyter.domain.decision import Vote
+from chatflow_jupyter.domain.instance import Status
+from tests.contract.making import ALICE, LOCAL, NOW, birth, born, child_of, commit_of, step
+
+NOT_OF_A_TENANT = {"owners"}
+DISPATCH = {"outbox", "continuations", "timers"}  # ids and times, read across tenants by the engine
+
+
+@pytest.mark.parametrize(
+    "table", [table for table in metadata.sorted_tables if table.name not in NOT_OF_A_TENANT]
+)
+def test_every_key_and_index_starts_with_the_tenant(table: Table) -> None:
+    keys = [[column.name for column in index.columns] for index in table.indexes]
+    keys += [
+        [column.name for column in each.columns]
+        for each in table.constraints
+        if isinstance(each, ForeignKeyConstraint | UniqueConstraint)
+    ]
+    if table.name not in DISPATCH:
+        keys.append([column.name for column in table.primary_key.columns])
+    elif table.name == "timers":
+        keys.remove(["due_at"])
+    assert [key for key in keys if key[0] != "tenant_id"] == []
+
+
+@pytest.mark.parametrize("table", [table for table in metadata.sorted_tables if table.name in DISPATCH])
+def test_dispatch_tables_hold_no_payload(table: Table) -> None:
+    allowed = {"outbox_id", "continuation_id", "tenant_id", "position", "instance_id", "root_id"}
+    assert {column.name for column in table.columns} <= allowed | {"kind", "about", "due_at"}
+
+
+async def test_votes_are_rows(sqlite_storage: DatabaseStateStorage) -> None:
+    instance = await born(sqlite_storage)
+    vote = Vote(phase="publish", principal=ALICE, decision="approve", at=NOW, reason="fine", data={"n": 1})
+    await sqlite_storage.commit(commit_of(step(instance, parts={"votes": (vote,)})))
+    rows = await sqlite_storage._database.read(
+        lambda c: [tuple(row) for row in c.exec_driver_sql("SELECT * FROM decisions")]
+    )
+    ((tenant, instance_id, seq, phase, principal, given, _, reason, data),) = rows
+    assert (tenant, instance_id, seq, phase) == (LOCAL, instance.instance_id, 2, "publish")
+    assert (principal, given, reason, data) == (ALICE, "approve", "fine", '{"n":1}')
+
+
+async def test_tree_status_does_the_same_work_for_a_small_and_a_large_tree(
+    sqlite_storage: DatabaseStateStorage,
+) -> None:
+    costs = []
+    for name, count in (("a", 10), ("b", 1000)):
+        root = await born(sqlite_storage, name)
+        for first in range(0, count, 200):
+            children = [
+                birth(child_of(root, n, status=Status.RUNNING)) for n in range(first, min(first + 200, count))
+            ]
+            await sqlite_storage.commit(commit_of(step(root), *children))
+            root = replace(root, seq=root.seq + 1)
+        costs.append(
+            await _instructions(
+                sqlite_storage, lambda r=root: sqlite_storage.tree_status(LOCAL, r.instance_id, NOW)
+            )
+        )
+        status = await sqlite_storage.tree_status(LOCAL, root.instance_id, NOW)
+        assert status.total_nodes == count + 1
+    assert costs[0] == costs[1]
+
+
+async def _instructions(storage: DatabaseStateStorage, ask: Any) -> int:
+    """Count the instructions of SQLite's machine a question takes: a clock without noise."""
+    counted = [0]
+
+    def step_by_step(connection: Any) -> None:
+        driver: sqlite3.Connection = connection.connection.dbapi_connection
+        driver.set_progress_handler(lambda: counted.__setitem__(0, counted[0] + 1) or 0, 1)
+
+    await asyncio.gather(*(storage._database.read(step_by_step) for _ in range(8)))
+    counted[0] = 0
+    await ask()
+    return counted[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        ("SELECT * FROM attempts WHERE status = 'leased' AND lease_expires_at < 1", "leased_attempts"),
+        ("SELECT * FROM trees WHERE busy > 0", "busy_trees"),
+        ("SELECT min(due_at) FROM timers", "timers_by_due"),
+    ],
+)
+async def test_the_engines_questions_use_an_index(
+    sqlite_storage: DatabaseStateStorage, question: str, index: str
+) -> None:
+    plan = await sqlite_storage._database.read(
+        lambda c: [row[3] for row in c.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")]
+    )
+    assert index in " ".join(plan)

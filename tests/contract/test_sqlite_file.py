@@ -1,0 +1,241 @@
+"""The file of an embedded home: made, found again, refused, upgraded."""
+# ruff: noqa: ASYNC240 - a test may block its own event loop
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from chatflow_jupyter.adapters.sql import migrations, mounts, open_sqlite, sqlite_file
+from chatflow_jupyter.adapters.sql.schema import REVISION, metadata
+from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
+from tests.contract.conftest import StillClock
+from tests.contract.making import LOCAL, NOW, claimed, started, wfi
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "chatflow.db"
+
+
+async def made(path: Path, clock: StillClock) -> Path:
+    await (await open_sqlite(path, clock=clock)).close()
+    return path
+
+
+async def test_reopening_reads_everything_back(path: Path, clock: StillClock) -> None:
+    storage = await open_sqlite(path, clock=clock)
+    instance = await started(storage)
+    attempt = await claimed(storage)
+    await storage.close()
+    storage = await open_sqlite(path, clock=clock)
+    assert await storage.instance(LOCAL, wfi("a")) == instance
+    assert await storage.attempt(LOCAL, attempt.attempt_id) == attempt
+    assert (await storage.tree_status(LOCAL, wfi("a"), NOW)).running_nodes == 1
+    assert [each.position for each in await storage.events(LOCAL)] == [1]
+    assert len(await storage.outbox()) == 1
+    await storage.close()
+
+
+async def test_the_file_is_for_its_owner_alone(path: Path, clock: StillClock) -> None:
+    earlier = os.umask(0)
+    try:
+        storage = await open_sqlite(path, clock=clock)
+        await started(storage)
+        modes = {
+            each.name: stat.S_IMODE(each.stat().st_mode) for each in (path.parent, *path.parent.iterdir())
+        }
+        await storage.close()
+    finally:
+        os.umask(earlier)
+    assert modes == {"home": 0o700, "chatflow.db": 0o600, "chatflow.db-wal": 0o600, "chatflow.db-shm": 0o600}
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("normal", 1), ("full", 2)])
+async def test_durability_is_chosen(
+    path: Path, clock: StillClock, synchronous: Literal["normal", "full"], level: int
+) -> None:
+    storage = await open_sqlite(path, synchronous=synchronous, clock=clock)
+
+    def pragmas(connection: sqlite_file.Connection) -> list[object]:
+        names = ("synchronous", "journal_mode", "foreign_keys")
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
+
+    assert await storage._database.write(pragmas) == [level, "wal", 1]
+    await storage.close()
+
+
+async def test_a_newer_home_is_refused(path: Path, clock: StillClock) -> None:
+    await made(path, clock)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999_post'")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(HomeInUse, match="written by a newer version"):
+        await open_sqlite(path, clock=clock)
+    assert path.read_bytes() == before
+
+
+async def test_an_older_home_is_upgraded_after_a_backup_copy(
+    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no older schema yet, so this version pretends to be a later one with one more table."""
+    storage = await open_sqlite(path, clock=clock)
+    await started(storage)
+    await storage.close()
+
+    def upgrade(connection: sqlite_file.Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE later (x)")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002_pre'")
+
+    monkeypatch.setattr(sqlite_file, "REVISION", "0002_pre")
+    monkeypatch.setattr(migrations, "upgrade", upgrade)
+    storage = await open_sqlite(path, clock=clock)
+    assert (await storage.instance(LOCAL, wfi("a"))).instance_id == wfi("a")
+    await storage.close()
+    copy = sqlite3.connect(path.with_name(f"chatflow.db.bak-{REVISION}"))
+    assert copy.execute("SELECT count(*) FROM instances").fetchone() == (1,)
+    assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
+    copy.close()
+
+
+async def test_a_failed_upgrade_changes_nothing(
+    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made(path, clock)
+
+    def upgrade(connection: sqlite_file.Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE later (x)")
+        connection.exec_driver_sql("CREATE TABLE instances (x)")
+
+    monkeypatch.setattr(sqlite_file, "REVISION", "0002_pre")
+    monkeypatch.setattr(migrations, "upgrade", upgrade)
+    with pytest.raises(Unreachable):
+        await open_sqlite(path, clock=clock)
+    monkeypatch.undo()
+    await (await open_sqlite(path, clock=clock)).close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchone() is None
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database, but long enough to look at" * 99, b"SQLite format 3\0" + b"x" * 5000]
+)
+async def test_a_damaged_or_foreign_file_is_named(path: Path, clock: StillClock, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(Unreachable, match=r"chatflow\.db is damaged or no ChatFlow store") as failed:
+        await open_sqlite(path, clock=clock)
+    assert failed.value.code == "store_damaged"
+    assert path.read_bytes() == content
+
+
+async def test_the_database_of_another_program_is_left_alone(path: Path, clock: StillClock) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    with pytest.raises(Unreachable, match="database of another program"):
+        await open_sqlite(path, clock=clock)
+
+
+async def test_a_folder_in_place_of_the_file_is_named(path: Path, clock: StillClock) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(Unreachable, match=r"chatflow\.db cannot be opened"):
+        await open_sqlite(path, clock=clock)
+
+
+async def test_a_locked_store_says_so(path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatflow_jupyter.adapters.sql.database.BUSY_TIMEOUT_SEC", 0.1)
+    storage = await open_sqlite(path, clock=clock)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(HomeInUse, match="locked by another process"):
+        await started(storage)
+    other.execute("ROLLBACK")
+    other.close()
+    await started(storage)
+    await storage.close()
+
+
+def test_a_network_file_system_is_recognised(tmp_path: Path) -> None:
+    table = tmp_path / "mounts"
+    table.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/x /home nfs4 rw 0 0\n/dev/sdb /home/me/my\\040disk xfs rw 0 0\n"
+        "me@there: /mnt/ssh fuse.sshfs rw 0 0\nC: /mnt/c 9p rw 0 0\n"
+    )
+    for place, expected in (
+        ("/home/me/chatflow", "nfs4"),
+        ("/home/me/my disk/chatflow", None),
+        ("/mnt/ssh/x", "fuse.sshfs"),
+        ("/mnt/c/Users", "9p"),
+        ("/homes/x", None),
+    ):
+        assert mounts.network_file_system(Path(place), table) == expected
+    assert mounts.network_file_system(Path("/x"), tmp_path / "absent") is None
+
+
+async def test_a_network_file_system_is_refused(
+    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "network_file_system", lambda _: "nfs4")
+    with pytest.raises(Unreachable, match="network file system"):
+        await open_sqlite(path, clock=clock)
+    assert not path.exists()
+
+
+def test_what_migrations_make_is_what_the_tables_say(tmp_path: Path) -> None:
+    engines = [create_engine(f"sqlite:///{tmp_path / name}.db") for name in ("migrated", "created")]
+    with engines[0].begin() as migrated, engines[1].begin() as created:
+        migrations.upgrade(migrated)
+        metadata.create_all(created)
+        listing = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%' AND sql IS NOT NULL"
+        found, expected = (
+            {name: _shape(sql) for name, sql in each.exec_driver_sql(listing)} for each in (migrated, created)
+        )
+        assert found == expected
+        assert compare_metadata(MigrationContext.configure(migrated), metadata) == []
+        assert migrated.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == REVISION
+    for engine in engines:
+        engine.dispose()
+
+
+def _shape(sql: str) -> list[str]:
+    """A statement without its layout; the order of constraints says nothing."""
+    return sorted(part.strip(" ()") for part in " ".join(sql.split()).replace("\n", " ").split(","))
+
+
+def test_the_newest_migration_is_the_one_the_code_names() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_heads() == [REVISION]
+    assert all(script.revision.endswith(("_pre", "_post")) for script in scripts.walk_revisions())
+
+
+def test_opening_a_store_of_today_imports_no_alembic(tmp_path: Path) -> None:
+    program = """
+import asyncio, sys, pathlib
+from chatflow_jupyter.adapters.sql import open_sqlite
+from chatflow_jupyter.adapters.system_clock import SystemClock
+async def main():
+    for _ in range(2):
+        await (await open_sqlite(pathlib.Path(sys.argv[1]), clock=SystemClock())).close()
+asyncio.run(main())
+print(sorted(name for name in sys.modules if name.split(".")[0] in ("alembic", "mako")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "chatflow.db")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
