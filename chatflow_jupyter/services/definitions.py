@@ -45,11 +45,7 @@ class Definitions:
         A local one gets the version `1.2.0+dev.<hash8>`, so editing and running always works.
         Raises `NotFound`, `InvalidDefinition` or `InvalidInput` (a URL).
         """
-        if URL.match(named):
-            raise InvalidInput(
-                f"{named}: URLs are not run, because what they hold may change between two attempts; "
-                "download it first"
-            )
+        refuse_url(named)
         if named.endswith(".ipynb"):
             return await self._publish_notebook(Path(named), tenant_id)
         if "/" in named or named in (".", ".."):
@@ -121,7 +117,7 @@ class Definitions:
         return await self._publish(files, entry, tenant_id, where=where, under=under)
 
     async def _publish_notebook(self, path: Path, tenant_id: TenantId) -> DefinitionRecord:
-        content = await asyncio.to_thread(_read_notebook, path)
+        content = await asyncio.to_thread(read_bare_notebook, path)
         phase = phase_name_of(path.stem)
         definition = Definition(
             name=phase.replace("_", "-"),
@@ -208,6 +204,25 @@ def validate_folder(path: Path) -> Sequence[str]:
     return tuple(problems)
 
 
+def refuse_url(named: str) -> None:
+    """Raise `InvalidInput` when `named` is a URL of whatever scheme."""
+    if URL.match(named):
+        raise InvalidInput(
+            f"{named}: URLs are not run, because what they hold may change between two attempts; "
+            "download it first"
+        )
+
+
+def read_bare_notebook(path: Path) -> bytes:
+    """Return the bytes of a notebook; raises `NotFound`, or `InvalidDefinition` when it is none."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{path}: cannot be read: {error.strerror}") from None
+    _check_notebook(content, str(path))
+    return content
+
+
 def phase_name_of(stem: str) -> str:
     """Return a phase name for a notebook of that file name."""
     slug = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60]
@@ -222,15 +237,6 @@ def _read_template(folder: Path) -> Mapping[str, bytes]:
     if not (folder / ENTRY).is_file():
         raise NotFound(f"{folder}: holds no {ENTRY}, so it is not a template")
     return read_folder(folder)
-
-
-def _read_notebook(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{path}: cannot be read: {error.strerror}") from None
-    _check_notebook(content, str(path))
-    return content
 
 
 def _parse(files: Mapping[str, bytes], entry: str, where: str) -> Definition:

@@ -20,7 +20,6 @@ from chatflow_jupyter.interfaces.cli.terminal import ASCII_GLYPHS, Glyphs
 from chatflow_jupyter.interfaces.cli.wording import failure_lines, summary_lines, waiting_lines
 from tests.cli.trees import NOW, ago, busy_review, instance, snapshot
 
-
 FANCY = Glyphs()
 
 

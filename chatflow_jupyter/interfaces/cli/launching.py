@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chatflow_jupyter.domain.birth import checked_context
 from chatflow_jupyter.domain.definition import Definition, split_schema_id
-from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.errors import InvalidInput, NotFound
 from chatflow_jupyter.domain.ids import OwnerId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
@@ -37,7 +37,7 @@ from chatflow_jupyter.interfaces.cli.session import (
 )
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, print_json
 from chatflow_jupyter.interfaces.cli.terminal import can_ask
-from chatflow_jupyter.services.definitions import URL
+from chatflow_jupyter.services.definitions import read_bare_notebook, refuse_url
 from chatflow_jupyter.services.orchestrator import NewInstance
 from chatflow_jupyter.services.templates import ENTRY, Templates, read_definition
 
@@ -145,6 +145,7 @@ def _order(options: argparse.Namespace) -> Order:
         raise InvalidInput(f"--automation-level {level}: a number from 0 to 100")
     if options.idempotency_key is not None and not options.idempotency_key:
         raise InvalidInput("--idempotency-key: may not be empty")
+    refuse_url(options.what)
     what = _what(options.what)
     if what.endswith(".ipynb"):
         hints = _hints(Path(what), wanted=bool(options.parameter or getattr(options, "matrix", [])))
@@ -160,7 +161,7 @@ def _order(options: argparse.Namespace) -> Order:
 
 def _what(typed: str) -> str:
     """Return what was named; folders and definition files get a form that cannot be mistaken for a name."""
-    if URL.match(typed) or typed.endswith(".ipynb"):
+    if typed.endswith(".ipynb"):
         return typed
     path = Path(typed).expanduser()
     if path.name == ENTRY and path.is_file():
@@ -171,15 +172,12 @@ def _what(typed: str) -> str:
 
 
 def _definition(options: argparse.Namespace, what: str) -> Definition:
-    if not URL.match(what):
-        if "/" in what and (Path(what) / ENTRY).is_file():
-            return read_definition(Path(what) / ENTRY)
-        name, version = split_schema_id(what)
-        template = (
-            None if "/" in what or version else Templates(settings_of(options).template_path).find(name)
-        )
-        if template is not None:
-            return template.definition
+    if "/" in what:
+        return _definition_of_folder(Path(what))
+    name, version = split_schema_id(what)
+    template = None if version else Templates(settings_of(options).template_path).find(name)
+    if template is not None:
+        return template.definition
     found: list[Definition] = []
 
     async def look(session: Session) -> int:
@@ -191,8 +189,16 @@ def _definition(options: argparse.Namespace, what: str) -> Definition:
     return found[0]
 
 
+def _definition_of_folder(folder: Path) -> Definition:
+    if not folder.is_dir():
+        raise NotFound(f"{folder}: there is no such folder")
+    if not (folder / ENTRY).is_file():
+        raise NotFound(f"{folder}: holds no {ENTRY}, so it is not a template")
+    return read_definition(folder / ENTRY)
+
+
 def _hints(notebook: Path, *, wanted: bool) -> Mapping[str, str | None]:
-    """Return papermill's type hints of the notebook's parameters; nothing unless `wanted`: asking takes time."""
+    """Return papermill's type hints of the notebook; nothing unless `wanted`, since asking takes time."""
     if not notebook.is_file():
         near = (
             sorted(entry.name for entry in notebook.parent.glob("*.ipynb"))
@@ -202,6 +208,7 @@ def _hints(notebook: Path, *, wanted: bool) -> Mapping[str, str | None]:
         close = difflib.get_close_matches(notebook.name, near, 1)
         hint = f"; did you mean {notebook.parent / close[0]}?" if close else ""
         raise InvalidInput(f"{notebook}: there is no such notebook{hint}")
+    read_bare_notebook(notebook)
     if not wanted:
         return {}
     from chatflow_jupyter.runner.notebook_job import NotebookFailed

@@ -1,0 +1,148 @@
+"""Whatever is typed wrongly: one clear line, no traceback, nothing written."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program, write_notebook
+
+NOTHING_WRITTEN = [
+    ([], 2, "the following arguments are required: COMMAND"),
+    (["rnu"], 2, "did you mean 'run'?"),
+    (["run"], 2, "the following arguments are required: WHAT"),
+    (["run", "gated", "--atomation-level", "3"], 2, "unrecognized arguments: --atomation-level"),
+    (["run", "gated", "--automation-level", "x"], 2, "invalid int value: 'x'"),
+    (["run", "gated", "--automation-level", "101"], 2, "--automation-level 101: a number from 0 to 100"),
+    (["run", "gated", "-p", "number=one"], 2, "-p number=one: expected an integer"),
+    (["run", "gated", "-p", "numbre=1"], 2, "gated has no parameter 'numbre'; did you mean number?"),
+    (["run", "gated", "-p", "number"], 2, "write NAME=VALUE"),
+    (["run", "gated", "-y", "number: one"], 2, "parameters.number: 'one' is not of type 'integer'"),
+    (["run", "gated", "--context", "missing.json"], 2, "cannot be read"),
+    (["run", "gated", "--idempotency-key", ""], 2, "may not be empty"),
+    (["run", "missing.ipynb"], 2, "there is no such notebook"),
+    (["run", "nearly.ipynb"], 2, "did you mean nearby.ipynb?"),
+    (["run", "broken.ipynb"], 2, "broken.ipynb: not a notebook"),
+    (["run", "./nowhere"], 6, "nowhere: there is no such folder"),
+    (["run", "."], 6, "holds no definition.yaml, so it is not a template"),
+    (["run", "https://example.org/a.ipynb"], 2, "URLs are not run"),
+    (["run", "s3://bucket/template"], 2, "URLs are not run"),
+    (["run", "./broken"], 2, "definition.yaml:2: "),
+    (["start", "gated", "-f", "binary"], 2, "not UTF-8"),
+    (["list", "--limit", "0"], 2, "--limit 0: a number from 1"),
+    (["list", "--status", "done"], 2, "unknown --status 'done'; there are: created"),
+    (["list", "--tenant", "../other"], 2, "--tenant '../other'"),
+    (["trigger", "last", "--data", "{"], 2, "--data: "),
+    (["trigger", "last", "--reason", "because"], 2, "goes with --approve or --reject"),
+    (["trigger", "last", "--approve", "--reject"], 2, "not allowed with argument --approve"),
+    (["validate", "nowhere"], 6, "nowhere: there is no such file or folder"),
+    (["completion", "tcsh"], 2, "unknown shell 'tcsh'; there are: bash, zsh, fish"),
+    (["db"], 2, "the following arguments are required: COMMAND"),
+    (["db", "check"], 6, "there is no store yet"),
+    (["db", "backup"], 6, "there is no store yet"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    NOTHING_WRITTEN,
+    ids=[" ".join(words)[:40] for words, _, _ in NOTHING_WRITTEN],
+)
+def test_one_line_and_nothing_written(
+    words: list[str],
+    status: int,
+    said: str,
+    chatflow: Program,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "here"
+    (folder / "broken").mkdir(parents=True)
+    (folder / "broken" / "definition.yaml").write_text("name: broken\nphases: []\n")
+    (folder / "broken.ipynb").write_text("{}")
+    (folder / "binary").write_bytes(b"\xff\xfe")
+    write_notebook(folder / "nearby.ipynb", "1")
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    printed = chatflow(*words, status=status)
+    lines = printed.stderr.splitlines()
+    assert said in printed.stderr
+    assert len(lines) == 1, printed.stderr
+    assert lines[0].startswith("chatflow: ")
+    assert printed.stdout == ""
+    assert sorted(folder.rglob("*")) == before
+    assert not chatflow.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["run", "gaetd"], 6, "no definition or template has that name; did you mean gated?"),
+        (["run", "gated@9.9.9"], 6, "no such version is published"),
+        (["status", "wfi_unknown"], 6, "there is no such instance; `chatflow list` shows"),
+        (["status", "last"], 6, "there is no instance yet"),
+        (["status", "\x1b[31mred\x00"], 6, "there is no such instance"),
+        (["trigger", "wfi_unknown"], 6, "there is no such instance"),
+        (["artifacts", "wfi_unknown", "--save", "x"], 6, "there is no such instance"),
+        (["schemas", "gaetd"], 6, "did you mean gated?"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(
+    words: list[str], status: int, said: str, shared: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = shared(*words, status=status)
+    assert said in printed.stderr
+    assert "\x1b" not in printed.stderr
+    assert len(printed.stderr.splitlines()) == 1
+    assert printed.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_validate_names_every_problem_with_its_line(chatflow: Program, tmp_path: Path) -> None:
+    phases = ["  - name: one", "    notebok: a.ipynb", "  - name: end", "    notebook: b.ipynb"]
+    text = "\n".join(["name: wrong", "version: 1", "phases:", *phases, ""])
+    (tmp_path / "definition.yaml").write_text(text)
+    printed = chatflow("validate", str(tmp_path), status=2)
+    lines = printed.stdout.splitlines()
+    assert len(lines) >= 2
+    assert all(line.startswith(f"{tmp_path}/definition.yaml:") for line in lines)
+    assert any(":5: " in line and "notebok" in line for line in lines)
+    told = json.loads(chatflow("validate", str(tmp_path), "--json", status=2).stdout)
+    assert (told["valid"], told["problems"]) == (False, lines)
+
+
+def test_a_setting_that_is_wrong_is_named(chatflow: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATFLOW_RUNNER__SLOTS", "many")
+    assert "runner.slots" in chatflow("list", status=2).stderr
+    monkeypatch.delenv("CHATFLOW_RUNNER__SLOTS")
+    monkeypatch.setenv("CHATFLOW_RUNNER__SLOT", "3")
+    assert "did you mean CHATFLOW_RUNNER__SLOTS?" in chatflow("list", status=2).stderr
+
+
+def test_a_home_that_cannot_be_is_named(chatflow: Program, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    printed = chatflow("list", "--home", str(tmp_path / "file" / "home"), status=None)
+    assert printed.status != 0
+    assert len(printed.stderr.splitlines()) == 1
+    assert str(tmp_path / "file") in printed.stderr
+
+
+def test_a_file_that_is_no_store_is_refused(chatflow: Program) -> None:
+    chatflow.home.mkdir()
+    (chatflow.home / "chatflow.db").write_bytes(os.urandom(8192))
+    printed = chatflow("list", status=8)
+    assert len(printed.stderr.splitlines()) == 1
+    assert "chatflow.db" in printed.stderr
+
+
+def test_an_internal_error_says_where_the_log_is(chatflow: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_a_promise(*_: object) -> None:
+        raise RuntimeError("the impossible")
+
+    monkeypatch.setattr("chatflow_jupyter.services.queries.Queries.instances", break_a_promise)
+    printed = chatflow("list", status=1)
+    log = chatflow.home / "logs" / "errors.log"
+    assert printed.stderr == f"chatflow: internal error: RuntimeError: the impossible; the log is {log}\n"
+    assert "break_a_promise" in log.read_text()

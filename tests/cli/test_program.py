@@ -1,0 +1,155 @@
+"""The contract, by the program itself: exit status, what stdout carries, the shapes of --json."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program, write_notebook
+
+LEAST = {"instance_id", "status", "current_phase", "waiting_reason", "error"}
+
+
+@pytest.fixture(scope="module")
+def waiting(shared: Program) -> str:
+    """An instance that waits at its gate."""
+    return str(shared.json("run", "gated", "-p", "number=21", "--feature", "F-1", status=3)["instance_id"])
+
+
+def test_a_gate_ends_run_with_3_and_the_command_that_opens_it(chatflow: Program) -> None:
+    done = chatflow("run", "gate", status=3)
+    ident = re.search(r"wfi_\w+", done.stdout)
+    assert ident is not None
+    assert done.stdout.startswith("waiting  gated@1.0.0")
+    assert "outcome:   it is doubled" in done.stdout
+    assert f"chatflow trigger {ident[0]} --approve" in done.stdout
+    kinds = [line.split()[2] for line in done.stderr.splitlines()]
+    assert kinds[0] == "InstanceCreated"
+    assert kinds[-1] == "InstanceWaiting"
+    assert all(
+        re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ wfi_\w+ \w+", line) for line in done.stderr.splitlines()
+    )
+    approved = chatflow("trigger", ident[0][:12], "--approve", "--reason", "fine")
+    assert approved.stdout.startswith("completed")
+    assert "GateDecided" in approved.stderr
+    again = chatflow("trigger", "last", "--approve", status=7)
+    assert again.stderr == f"chatflow: {ident[0]}: the instance is completed; start a new one\n"
+    assert "nothing to resume" in chatflow("resume", "last").stderr
+
+
+def test_a_rejected_gate_terminates_with_5(chatflow: Program) -> None:
+    chatflow("run", "gated", "--json", status=3)
+    ended = chatflow.json("trigger", "last", "--reject", "--reason", "not good enough", status=5)
+    assert ended["status"] == "terminated"
+    assert chatflow("resume", "last", status=5).stdout.startswith("terminated")
+    assert "nothing to retry" in chatflow("retry", "last", status=7).stderr
+
+
+def test_every_question_about_an_instance_is_answered_with_0(shared: Program, waiting: str) -> None:
+    for command in ("status", "tree", "history", "artifacts"):
+        assert shared(command, waiting).stdout
+    assert waiting in shared("list").stdout
+
+
+def test_the_json_of_an_instance(shared: Program, waiting: str) -> None:
+    for command in ("status", "tree", "artifacts"):
+        told = shared.json(command, waiting)
+        assert told.keys() >= LEAST
+        assert (told["status"], told["current_phase"], told["waiting_reason"]) == (
+            "waiting",
+            "second",
+            "approval",
+        )
+    assert shared.json("status", waiting)["outcome"]["first"] == {"double": 42, "headline": "it is doubled"}
+    tree = shared.json("tree", "last")
+    assert tree["tree"]["total_nodes"] == 1
+
+
+def test_history_is_a_list_of_events_in_order(shared: Program, waiting: str) -> None:
+    events = shared.json("history", waiting)
+    fields = "event_id type version tenant_id instance_id root_id seq index phase attempt at principal data"
+    assert set(events[0]) == set(fields.split())
+    assert [event["type"] for event in events][:3] == ["InstanceCreated", "StepTriggered", "InstanceStarted"]
+    order = [(event["seq"], event["index"]) for event in events]
+    assert order == sorted(order)
+    assert shared.json("history", waiting, "--tree") == events
+
+
+def test_list_is_newest_first_and_can_be_narrowed(shared: Program, waiting: str) -> None:
+    created = shared.json("start", "gated")
+    assert created["status"] == "created"
+    both = shared.json("list")
+    assert [entry["instance_id"] for entry in both][:2] == [created["instance_id"], waiting]
+    assert [entry["instance_id"] for entry in shared.json("list", "--feature", "F-1")] == [waiting]
+    assert [entry["status"] for entry in shared.json("list", "--status", "created")] == ["created"]
+    assert shared.json("list", "--name", "other") == []
+    assert "not started yet" in shared("resume", created["instance_id"], status=7).stderr
+    ended = shared.json("terminate", created["instance_id"], "--reason", "not needed")
+    assert ended["status"] == "terminated"
+
+
+def test_artifacts_are_saved_by_phase_and_name(shared: Program, waiting: str, tmp_path: Path) -> None:
+    target = tmp_path / "saved"
+    told = shared.json("artifacts", waiting, "--save", str(target))
+    places = {f"{entry['phase']}/{entry['name']}": Path(entry["path"]) for entry in told["artifacts"]}
+    assert places["first/notes/answer.txt"].read_text() == "forty-two"
+    assert places["first/first.ipynb"] == target / "first" / "first.ipynb"
+    again = shared("artifacts", waiting, "--save", str(target)).stdout
+    assert "answer.1.txt" in again
+
+
+def test_a_dry_run_tells_and_changes_nothing(shared: Program, waiting: str) -> None:
+    before = shared.json("status", waiting)
+    told = shared.json("trigger", waiting, "--approve", "--dry-run")
+    assert told["dry_run"]["status"] == "running"
+    assert [step["phase"] for step in told["dry_run"]["path"]] == ["second"]
+    assert "nothing is changed" in shared("trigger", waiting, "--approve", "--dry-run").stdout
+    assert "answer with approve or reject" in shared("trigger", waiting, "--dry-run", status=7).stderr
+    assert shared.json("status", waiting) == before
+
+
+def test_a_bare_notebook_with_papermills_parameters(chatflow: Program, tmp_path: Path) -> None:
+    notebook = write_notebook(
+        tmp_path / "My report.ipynb",
+        "from chatflow_sdk import phase\nphase.context().output('said', [count, name, flag])",
+        parameters='count: int = 1\nname: str = "a"\nflag = False',
+    )
+    before = notebook.read_bytes()
+    ended = chatflow.json("run", str(notebook), "-p", "count=3", "-p", "name=7", "-p", "flag=True")
+    assert list(ended["outcome"].values()) == [{"said": [3, "7", True]}]
+    assert notebook.read_bytes() == before
+
+
+def test_a_failing_notebook_says_where_and_how_to_go_on(chatflow: Program, tmp_path: Path) -> None:
+    notebook = write_notebook(tmp_path / "bad.ipynb", "1", "# divide\nprint('\\x1b[31mso far')\n1 / 0")
+    done = chatflow("run", str(notebook), status=4)
+    assert "ZeroDivisionError: division by zero" in done.stdout
+    assert "divide" in done.stdout
+    assert "so far" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "chatflow retry wfi_" in done.stdout
+    failed = chatflow.json("retry", "last", status=4)
+    assert failed["phases"]["bad"]["attempts"] == 2
+    assert failed["failure"]["cell_index"] == 1
+
+
+def test_one_key_one_instance(chatflow: Program) -> None:
+    first = chatflow.json("run", "gated", "--idempotency-key", "K", status=3)
+    again = chatflow.json("run", "gated", "--idempotency-key", "K", status=3)
+    assert again["instance_id"] == first["instance_id"]
+    other = chatflow("run", "gated", "-p", "number=2", "--idempotency-key", "K", status=7)
+    assert "was used for another request" in other.stderr
+    assert len(chatflow.json("list")) == 1
+
+
+def test_a_matrix_is_a_list(chatflow: Program) -> None:
+    ended = chatflow.json("run", "gated", "--matrix", "number=1,2", status=3)
+    assert [entry["outcome"]["first"]["double"] for entry in ended] == [2, 4]
+
+
+def test_paused_and_resumed(chatflow: Program) -> None:
+    chatflow("run", "gated", status=3)
+    assert chatflow.json("pause", "last")["status"] == "paused"
+    assert "the instance is paused" in chatflow("trigger", "last", "--approve", status=7).stderr
+    assert chatflow.json("resume", "last", status=3)["waiting_reason"] == "approval"
+    assert chatflow("watch", "last", status=3).stdout.count("InstanceWaiting") == 1
