@@ -7,31 +7,27 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .adapters.files.storage import LocalArtifactStorage
 from .adapters.inprocess.bus import InProcessBus
 from .adapters.processes import is_alive, this_process
-from .adapters.sql.sqlite_file import open_sqlite
 from .adapters.system_clock import SystemClock, UuidFactory
 from .domain.ids import OwnerId, RunnerId
 from .log_files import log_to
 from .ports.clock import Clock
 from .ports.state_storage import IStateStorage
-from .runner.child import RunnerChild
-from .runner.main import RunnerConfiguration
 from .services.artifacts import Artifacts
 from .services.definitions import Definitions
-from .services.dispatcher import Dispatcher
-from .services.engine import Engine
-from .services.execution import Execution
 from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
-from .services.recovery import Recovery
-from .services.relay import Relay
 from .services.templates import Templates
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .runner.child import RunnerChild
+    from .services.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +47,7 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     bus: InProcessBus
-    engine: Engine | None = None
+    engine: "Engine | None" = None
 
 
 @asynccontextmanager
@@ -63,10 +59,9 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
     async with AsyncExitStack() as stack:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         stack.enter_context(log_to(settings.logs, role, settings.log_level))
-        clock = SystemClock()
-        storage = await open_sqlite(
-            settings.database, synchronous="full" if settings.sqlite_sync == "full" else "normal", clock=clock
-        )
+        clock, owner_id = SystemClock(), OwnerId(f"own_{UuidFactory().token()}")
+        child = None if role == "query" else _started_runner(settings, owner_id, stack)
+        storage = await _open_storage(settings, clock)
         stack.push_async_callback(storage.close)
         artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock)
         pinned = PinnedDefinitions(storage)
@@ -83,18 +78,56 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             queries=Queries(storage, artifacts, pinned, clock),
             bus=InProcessBus(),
         )
-        if role == "query":
+        if role == "query" or child is None:
             yield app
         else:
-            yield await stack.enter_async_context(_driving(app, pinned, role))
+            yield await stack.enter_async_context(_driving(app, pinned, role, owner_id, child))
+
+
+def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack) -> "RunnerChild":
+    """Start the runner first of all: it imports what it needs while its orchestrator opens the store."""
+    from .runner.child import RunnerChild
+    from .runner.configuration import RunnerConfiguration
+
+    configuration = RunnerConfiguration(
+        descriptor=-1,
+        runner_id=RunnerId(f"run_{owner_id.removeprefix('own_')}"),
+        work=str(settings.work),
+        slots=settings.runner_slots,
+        cell_output_bytes=settings.runner_cell_output_bytes,
+        notebook_output_bytes=settings.runner_notebook_output_bytes,
+        log_level=settings.log_level,
+    )
+    child = RunnerChild(configuration, settings.logs / "runner.log")
+    stack.push_async_callback(child.end)
+    child.start()
+    return child
+
+
+async def _open_storage(settings: Settings, clock: Clock) -> IStateStorage:
+    from .adapters.sql.sqlite_file import (
+        open_sqlite,
+    )  # half of a command's start, and the runner needs none of it
+
+    synchronous: Literal["normal", "full"] = "full" if settings.sqlite_sync == "full" else "normal"
+    return await open_sqlite(settings.database, synchronous=synchronous, clock=clock)
 
 
 @asynccontextmanager
 async def _driving(
-    app: ChatFlow, pinned: PinnedDefinitions, role: Literal["foreground", "background"]
+    app: ChatFlow,
+    pinned: PinnedDefinitions,
+    role: Literal["foreground", "background"],
+    owner_id: OwnerId,
+    child: "RunnerChild",
 ) -> AsyncIterator[ChatFlow]:
+    from .services.dispatcher import Dispatcher
+    from .services.engine import Engine
+    from .services.execution import Execution
+    from .services.recovery import Recovery
+    from .services.relay import Relay
+
     settings, storage, clock = app.settings, app.storage, app.clock
-    owner_id = OwnerId(f"own_{UuidFactory().token()}")
     recovery = Recovery(storage, app.artifacts, settings.work)
     dispatcher = Dispatcher(storage, app.orchestrator, recovery, clock, lease_sec=settings.runner_lease_sec)
     owner = this_process(owner_id, role, clock.now())
@@ -112,21 +145,6 @@ async def _driving(
         owner_id=owner_id,
         lease_sec=settings.runner_lease_sec,
     )
-    child = RunnerChild(
-        execution,
-        RunnerConfiguration(
-            descriptor=-1,
-            runner_id=RunnerId(f"run_{owner_id.removeprefix('own_')}"),
-            work=str(settings.work),
-            slots=settings.runner_slots,
-            cell_output_bytes=settings.runner_cell_output_bytes,
-            notebook_output_bytes=settings.runner_notebook_output_bytes,
-            log_level=settings.log_level,
-        ),
-        settings.logs / "runner.log",
-        engine.runner_gone,
-    )
-    child.start()
     await engine.register()
     await recovery.sweep()
     relay = Relay(storage, app.bus)
@@ -134,7 +152,12 @@ async def _driving(
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(work)
-                for work in (child.run(), dispatcher.run(), relay.run(), engine.watch())
+                for work in (
+                    child.run(execution, engine.runner_gone),
+                    dispatcher.run(),
+                    relay.run(),
+                    engine.watch(),
+                )
             ]
             try:
                 yield ChatFlow(**{**vars(app), "engine": engine})

@@ -7,6 +7,7 @@ import asyncio
 import signal
 
 from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
+from chatflow_jupyter.quick_start import leave_out_costly_imports
 from chatflow_jupyter.settings import Settings, load_settings
 
 
@@ -35,4 +36,5 @@ async def _until_idle(app: ChatFlow) -> None:
 
 
 if __name__ == "__main__":
+    leave_out_costly_imports()
     asyncio.run(run(load_settings()))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from chatflow_jupyter.ports.execution import IExecution
 
+from .configuration import END_GRACE_SEC, RunnerConfiguration
 from .execution_server import ExecutionServer
-from .main import END_GRACE_SEC, RunnerConfiguration
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +24,10 @@ RESTART_SEC = 1.0
 class RunnerChild:
     """Keeps one runner process alive for as long as `run` runs."""
 
-    def __init__(
-        self,
-        execution: IExecution,
-        configuration: RunnerConfiguration,
-        log_file: Path,
-        on_gone: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Serve the runner from `execution`; `on_gone` is awaited whenever a runner process has ended."""
-        self._execution = execution
+    def __init__(self, configuration: RunnerConfiguration, log_file: Path) -> None:
+        """Start runners with `configuration`; what they print goes to `log_file`."""
         self._configuration = configuration
         self._log_file = log_file
-        self._on_gone = on_gone
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
 
@@ -56,36 +48,39 @@ class RunnerChild:
         theirs.close()
         self._connection = ours
 
-    async def run(self) -> None:
-        """Serve the runner, and start another whenever one dies; ends it when cancelled."""
+    async def run(self, execution: IExecution, on_gone: Callable[[], Awaitable[None]]) -> None:
+        """Serve the runner from `execution`, and start another whenever one dies; ends it when cancelled.
+
+        `on_gone` is awaited whenever a runner process has ended.
+        """
         try:
             while True:
                 if self._process is None:
                     self.start()
-                await self._serve()
+                await self._serve(execution)
                 status = await self._ended()
                 log.warning("the runner process ended (status %s); starting another", status)
-                await self._on_gone()
+                await on_gone()
                 await asyncio.sleep(RESTART_SEC)
         finally:
-            await self._end()
+            await self.end()
 
-    async def _serve(self) -> None:
-        assert self._connection is not None
-        reader, writer = await asyncio.open_connection(sock=self._connection)
-        try:
-            await ExecutionServer(self._execution, reader, writer).serve()
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def _end(self) -> None:
+    async def end(self) -> None:
         """Close the link, on which the runner ends its kernels and itself; kill it if it does not."""
         if self._connection is not None:
             self._connection.close()
         if self._process is not None:
             await asyncio.shield(self._ended())
+
+    async def _serve(self, execution: IExecution) -> None:
+        assert self._connection is not None
+        reader, writer = await asyncio.open_connection(sock=self._connection)
+        try:
+            await ExecutionServer(execution, reader, writer).serve()
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _ended(self) -> int:
         process, self._process = self._process, None

@@ -1,17 +1,17 @@
 """The runner process: `python -m chatflow_jupyter.runner CONFIGURATION`, started by its orchestrator."""
 
 import asyncio
-import json
 import logging
 import os
 import signal
 import socket
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from chatflow_jupyter.domain.ids import RunnerId
 
+from .configuration import END_GRACE_SEC, RunnerConfiguration
 from .execution_client import ExecutionClient
 from .link_thread import LinkThread
 from .notebook import NotebookJob
@@ -19,30 +19,6 @@ from .orphans import become_subreaper, end_orphans
 from .runner import Runner
 
 log = logging.getLogger(__name__)
-
-END_GRACE_SEC = 4.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunnerConfiguration:
-    """What a runner process is told when it starts; `descriptor` is its end of the link."""
-
-    descriptor: int
-    runner_id: str
-    work: str
-    slots: int
-    cell_output_bytes: int
-    notebook_output_bytes: int
-    log_level: str
-
-    def dump(self) -> str:
-        """Return the form that goes on the command line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def load(cls, text: str) -> "RunnerConfiguration":
-        """Read what `dump` gave."""
-        return cls(**json.loads(text))
 
 
 def main(text: str) -> int:

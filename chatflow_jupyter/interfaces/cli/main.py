@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from chatflow_jupyter.interfaces.cli.parser import build_parser
 from chatflow_jupyter.interfaces.cli.terminal import prepare_streams, safe_text
+from chatflow_jupyter.quick_start import leave_out_costly_imports
 
 INTERRUPTED = 130
 INTERNAL = 1
@@ -16,6 +17,7 @@ INTERNAL = 1
 
 def entry() -> None:
     """Run the command line of this process and end it with the exit status."""
+    leave_out_costly_imports()
     status = main(sys.argv[1:])
     _close_quietly()
     sys.exit(status)
