@@ -18,11 +18,13 @@ def upgrade() -> None:
     _create_definitions()
     _create_events()
     _create_instances()
+    _index_instances()
     _create_outbox()
     _create_owners()
     _create_request_keys()
     _create_tenants()
     _create_attempts()
+    _index_attempts()
     _create_continuations()
     _create_decisions()
     _create_journal()
@@ -86,6 +88,27 @@ def _create_events() -> None:
     op.create_index("events_by_root", "events", ["tenant_id", "root_id", "position"], unique=False)
 
 
+def _index_instances() -> None:
+    op.create_index(
+        "instances_by_parent",
+        "instances",
+        ["tenant_id", "parent_id", "parent_phase", "child_index"],
+        unique=True,
+        sqlite_where=sa.text("parent_id IS NOT NULL"),
+    )
+    op.create_index("instances_by_root", "instances", ["tenant_id", "root_id", "born"], unique=False)
+    op.create_index(
+        "roots", "instances", ["tenant_id", "born"], unique=False, sqlite_where=sa.text("parent_id IS NULL")
+    )
+    op.create_index(
+        "roots_by_feature",
+        "instances",
+        ["tenant_id", "feature_id", "born"],
+        unique=False,
+        sqlite_where=sa.text("parent_id IS NULL"),
+    )
+
+
 def _create_instances() -> None:
     op.create_table(
         "instances",
@@ -108,31 +131,6 @@ def _create_instances() -> None:
         ),
         sa.Column("state", sa.Text(), nullable=False, comment="JSON: the rest"),
         sa.PrimaryKeyConstraint("tenant_id", "instance_id"),
-    )
-    op.create_index(
-        "instances_by_parent",
-        "instances",
-        ["tenant_id", "parent_id", "parent_phase", "child_index"],
-        unique=True,
-        sqlite_where=sa.text("parent_id IS NOT NULL"),
-        postgresql_where=sa.text("parent_id IS NOT NULL"),
-    )
-    op.create_index("instances_by_root", "instances", ["tenant_id", "root_id", "born"], unique=False)
-    op.create_index(
-        "roots",
-        "instances",
-        ["tenant_id", "born"],
-        unique=False,
-        sqlite_where=sa.text("parent_id IS NULL"),
-        postgresql_where=sa.text("parent_id IS NULL"),
-    )
-    op.create_index(
-        "roots_by_feature",
-        "instances",
-        ["tenant_id", "feature_id", "born"],
-        unique=False,
-        sqlite_where=sa.text("parent_id IS NULL"),
-        postgresql_where=sa.text("parent_id IS NULL"),
     )
 
 
@@ -186,6 +184,33 @@ def _create_tenants() -> None:
     )
 
 
+def _index_attempts() -> None:
+    op.create_index(
+        "attempts_by_instance", "attempts", ["tenant_id", "instance_id", "queue_number"], unique=False
+    )
+    op.create_index(
+        "leased_attempts",
+        "attempts",
+        ["tenant_id", "lease_expires_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'leased'"),
+    )
+    op.create_index(
+        "open_attempts",
+        "attempts",
+        ["tenant_id", "root_id"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('queued', 'leased')"),
+    )
+    op.create_index(
+        "queued_attempts",
+        "attempts",
+        ["tenant_id", "queued_at", "queue_number"],
+        unique=False,
+        sqlite_where=sa.text("status = 'queued'"),
+    )
+
+
 def _create_attempts() -> None:
     op.create_table(
         "attempts",
@@ -216,33 +241,6 @@ def _create_attempts() -> None:
             ["tenant_id", "instance_id"], ["instances.tenant_id", "instances.instance_id"], ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("tenant_id", "attempt_id"),
-    )
-    op.create_index(
-        "attempts_by_instance", "attempts", ["tenant_id", "instance_id", "queue_number"], unique=False
-    )
-    op.create_index(
-        "leased_attempts",
-        "attempts",
-        ["tenant_id", "lease_expires_at"],
-        unique=False,
-        sqlite_where=sa.text("status = 'leased'"),
-        postgresql_where=sa.text("status = 'leased'"),
-    )
-    op.create_index(
-        "open_attempts",
-        "attempts",
-        ["tenant_id", "root_id"],
-        unique=False,
-        sqlite_where=sa.text("status IN ('queued', 'leased')"),
-        postgresql_where=sa.text("status IN ('queued', 'leased')"),
-    )
-    op.create_index(
-        "queued_attempts",
-        "attempts",
-        ["tenant_id", "queued_at", "queue_number"],
-        unique=False,
-        sqlite_where=sa.text("status = 'queued'"),
-        postgresql_where=sa.text("status = 'queued'"),
     )
 
 
@@ -343,12 +341,7 @@ def _create_trees() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(
-        "busy_trees",
-        "trees",
-        ["tenant_id", "born"],
-        unique=False,
-        sqlite_where=sa.text("busy > 0"),
-        postgresql_where=sa.text("busy > 0"),
+        "busy_trees", "trees", ["tenant_id", "born"], unique=False, sqlite_where=sa.text("busy > 0")
     )
     op.create_index(
         "trees_by_owner",
@@ -356,7 +349,6 @@ def _create_trees() -> None:
         ["tenant_id", "owner_id"],
         unique=False,
         sqlite_where=sa.text("owner_id IS NOT NULL"),
-        postgresql_where=sa.text("owner_id IS NOT NULL"),
     )
 
 
