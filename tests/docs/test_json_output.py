@@ -1,0 +1,57 @@
+"""The page about JSON names every field that is printed, and no other."""
+
+import json
+from dataclasses import fields
+
+import pytest
+
+from chatflow_jupyter.domain.ids import Sha256
+from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.tree import TreeStatus
+from chatflow_jupyter.interfaces.cli.shapes import artifact_object, event_object, instance_object, print_json
+from chatflow_jupyter.ports.records import ArtifactRecord
+from tests.docs.histories import EPOCH, PLAIN, START, History, failed, started
+from tests.docs.pages import DOCS, blocks, plain, rows, section
+
+PAGE = DOCS / "reference" / "json-output.md"
+
+
+def _told(heading: str) -> list[tuple[str, ...]]:
+    return [tuple(map(plain, row)) for row in rows(section(PAGE, heading))]
+
+
+def test_the_fields_of_an_instance(capsys: pytest.CaptureFixture[str]) -> None:
+    history = History.of(PLAIN).do(START, started, failed)
+    print_json(instance_object(history.instance))
+    printed = json.loads(capsys.readouterr().out)
+    told = _told("An instance")
+    tree = [field.name for field in fields(TreeStatus)]
+    assert [name for name, _ in told] == [*printed, *tree]
+    meaning = dict(told)
+    assert all(name in meaning["phases"] for name in printed["phases"]["one"])
+    assert all(name in meaning["failure"] for name in printed["failure"])
+    assert set(printed["failure"]) <= {field.name for field in fields(Failure)}
+
+
+def test_the_fields_of_an_event() -> None:
+    shown = json.loads(blocks(DOCS / "reference" / "events.md")[0].text)
+    assert set(shown) == set(event_object(History.of(PLAIN).events[0]))
+
+
+def test_the_fields_of_an_artifact() -> None:
+    instance = History.of(PLAIN).do(START).instance
+    assert instance.attempt is not None
+    record = ArtifactRecord(
+        tenant_id=instance.tenant_id,
+        instance_id=instance.instance_id,
+        attempt_id=instance.attempt.attempt_id,
+        phase="one",
+        attempt=1,
+        name="report.html",
+        kind="report",
+        media_type="text/html",
+        sha256=Sha256("0" * 64),
+        size_bytes=3,
+        created_at=EPOCH,
+    )
+    assert [name for name, _ in _told("Artifacts")] == list(artifact_object(record))
