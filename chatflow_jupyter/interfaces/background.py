@@ -27,11 +27,13 @@ async def run(settings: Settings) -> None:
 async def _until_idle(app: ChatFlow) -> None:
     assert app.engine is not None
     idle_since = app.clock.monotonic()
-    while app.clock.monotonic() - idle_since < app.settings.background_idle_sec:
+    while True:
         seen = app.storage.change_token()
         await app.engine.look_after_orphans()
         if not await app.engine.is_idle():
             idle_since = app.clock.monotonic()
+        elif app.clock.monotonic() - idle_since >= app.settings.background_idle_sec:
+            return
         await app.storage.wait_for_change(seen, 0.5)
 
 

@@ -3,8 +3,6 @@
 import os
 import pty
 import subprocess
-import sys
-from pathlib import Path
 
 from tests.acceptance.product import CHATFLOW, PATH, Product
 from tests.acceptance.workflows import Workshop
@@ -36,11 +34,11 @@ if how == "infinite":
 EXPECTED = {
     "exit": ("kernel_died", "exit status 0"),
     "abort": ("kernel_died", "killed by SIGABRT"),
-    "memory": ("cell_error", "MemoryError"),
+    "memory": ("out_of_memory", "MemoryError"),
     "flood": ("output_limit", "more than"),
     "ask": ("stdin_requested", "input"),
     "hang": ("timeout", "time ran out after"),
-    "unspeakable": ("cell_error", "ValueError"),
+    "unspeakable": ("cell_error", "UnicodeEncodeError"),
     "infinite": ("cell_error", "NaN and infinity are not JSON"),
 }
 
@@ -66,9 +64,8 @@ def test_every_way_a_notebook_can_fail_has_its_own_code_and_one_clear_line(
         assert len(instance["error"].splitlines()) == 1
     product.none_left()
     assert len(product.artifacts()) == len(EXPECTED)
-    shown = product.run(
-        "status", next(i["instance_id"] for i in ran.json if "SIG" in i["error"]), status=0
-    ).out
+    aborted = next(i["instance_id"] for i in ran.json if "SIG" in i["error"])
+    shown = product.run("status", aborted, status=0).out
     assert "go on from there: chatflow retry" in shown
     assert "\x1b" not in product.run("list", status=0).out
 
@@ -136,7 +133,7 @@ def test_detached_it_survives_its_terminal_and_ends_when_there_is_nothing_left(
     product.kill("background")
     product.none_left()
 
-    product.run("resume", "last", "--detach", status=0, CHATFLOW_BACKGROUND__IDLE_SEC="1")
+    product.run("resume", "last", "--detach", status=0)
     until(lambda: workshop.marks["began"] == 2, what="the notebook runs again")
     watching = product.spawn("watch", "last")
     workshop.let("end")
@@ -163,9 +160,7 @@ def test_an_approval_sent_early_is_honoured_when_the_gate_is_reached(
     assert "the instance is completed" in late.err
 
 
-def test_several_commands_at_once_on_one_home_run_everything_once(
-    product: Product, workshop: Workshop
-) -> None:
+def test_several_commands_at_once_run_everything_once(product: Product, workshop: Workshop) -> None:
     one = workshop.notebook("one.ipynb", ["mark('one')"])
     two = workshop.notebook("two.ipynb", ["mark('two')"])
     running = [
@@ -198,9 +193,7 @@ def test_once_is_once_over_a_kill(product: Product, workshop: Workshop) -> None:
     assert workshop.marks == {"charged": 1, "computed": 1, "there": 2}
 
 
-def test_an_unfinished_instance_is_adopted_by_whoever_comes_next(
-    product: Product, workshop: Workshop
-) -> None:
+def test_whoever_comes_next_sees_to_an_unfinished_instance(product: Product, workshop: Workshop) -> None:
     product.spawn("run", workshop.approval())
     until(lambda: workshop.marks["a2"], what="A runs")
     product.kill_everything()
@@ -208,9 +201,8 @@ def test_an_unfinished_instance_is_adopted_by_whoever_comes_next(
     other = product.run(
         "run", workshop.notebook("other.ipynb", []), status=0, CHATFLOW_BACKGROUND__IDLE_SEC="0"
     )
-    assert "an unfinished instance of this home had lost their process" not in other.err
+    assert "an unfinished instance of this home had lost its process" in other.err
     assert "going on in the background: wfi_" in other.err
     product.wait_for("InstanceWaiting")
-    assert Path(sys.executable).exists()
     product.none_left(deadline_sec=LIMITS.deadline_sec)
     assert product.counts("PhaseSucceeded")["a"] == 1

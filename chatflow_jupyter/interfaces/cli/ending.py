@@ -54,8 +54,10 @@ async def _see_to_others(session: Session) -> None:
     orphans = await session.app.engine.look_after_orphans(but=own)
     if orphans:
         named = ", ".join(tree.root_id for tree in list(orphans)[:MAX_NAMED])
-        many = "an unfinished instance" if len(orphans) == 1 else f"{len(orphans)} unfinished instances"
-        say(f"{many} of this home had lost their process; going on in the background: {named}")
+        one = len(orphans) == 1
+        many = "an unfinished instance" if one else f"{len(orphans)} unfinished instances"
+        lost = f"had lost {'its' if one else 'their'} process"
+        say(f"{many} of this home {lost}; going on in the background: {named}")
 
 
 async def _root_of(session: Session, instance_id: InstanceId) -> InstanceId:
