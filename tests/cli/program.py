@@ -107,7 +107,7 @@ class Program:
         return {**os.environ, **own}
 
     def __call__(self, *words: str, status: int | None = 0) -> Printed:
-        """Run a command to its end in this process, and see that it ended with `status`, without a traceback."""
+        """Run a command to its end in this process; it has to end with `status`, without a traceback."""
         out, err = io.StringIO(), io.StringIO()
         with patch.dict(os.environ, self.environment), redirect_stdout(out), redirect_stderr(err):
             ended = main(words)
@@ -119,6 +119,14 @@ class Program:
     def json(self, *words: str, status: int = 0) -> Any:
         """Run a command with --json and return what it printed."""
         return json.loads(self(*words, "--json", status=status).stdout)
+
+    def apart(self, *words: str, status: int = 0) -> str:
+        """Run a command in a process of its own (for what leaves another behind); return its stdout."""
+        with self.started(*words) as process:
+            out, err = process.communicate(timeout=LIMITS.deadline_sec * 3)
+        assert "Traceback" not in err, err
+        assert process.returncode == status, f"{words}: {process.returncode}\n{out}\n{err}"
+        return out
 
     @contextmanager
     def started(self, *words: str) -> Iterator[subprocess.Popen[str]]:

@@ -1,0 +1,84 @@
+"""What keeps a home in order, and what can be run: db, doctor, config, schemas."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program
+
+
+def test_the_store_is_found_checked_and_copied(chatflow: Program, tmp_path: Path) -> None:
+    database = chatflow.home / "chatflow.db"
+    assert chatflow("db", "path").stdout == f"{database}\n"
+    assert not chatflow.home.exists()
+    assert "up to date" in chatflow("db", "upgrade").stdout
+    chatflow("start", "gated")
+    assert chatflow("db", "check").stdout.startswith(f"{database}: sound")
+    copy = tmp_path / "copy.db"
+    assert chatflow("db", "backup", str(copy)).stdout == f"{copy}\n"
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
+    connection.close()
+    assert "exists already" in chatflow("db", "backup", str(copy), status=2).stderr
+    assert chatflow("db", "gc").stdout == "0 unreferenced objects removed\n"
+
+
+def test_a_damaged_store_is_said_to_be_damaged(chatflow: Program) -> None:
+    chatflow("start", "gated")
+    database = chatflow.home / "chatflow.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    content = bytearray(database.read_bytes())
+    content[4096 * 2 : 4096 * 6] = b"\xff" * 4096 * 4
+    database.write_bytes(content)
+    printed = chatflow("db", "check", status=1)
+    assert "chatflow.db" in printed.stderr
+
+
+def test_settings_and_where_they_come_from(chatflow: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    chatflow.home.mkdir()
+    (chatflow.home / "config.toml").write_text("[log]\nlevel = 'debug'\n")
+    monkeypatch.setenv("CHATFLOW_RUNNER__SLOTS", "3")
+    told = chatflow.json("config", "show")
+    assert told["runner.slots"] == {"value": "3", "origin": "CHATFLOW_RUNNER__SLOTS"}
+    assert told["log.level"] == {"value": "debug", "origin": str(chatflow.home / "config.toml")}
+    assert told["sqlite.sync"]["origin"] == "default"
+    elsewhere = chatflow.home.parent / "elsewhere"
+    assert chatflow.json("config", "show", "--home", str(elsewhere))["home"] == {
+        "value": str(elsewhere),
+        "origin": "flag",
+    }
+    assert "runner.slots" in chatflow("config", "show").stdout
+
+
+def test_what_can_be_run(chatflow: Program) -> None:
+    listed = chatflow.json("schemas")
+    assert [(entry["name"], entry["aliases"]) for entry in listed] == [("gated", ["gate"])]
+    assert "Two notebooks and a gate" in chatflow("schemas").stdout
+    shown = chatflow("schemas", "gate").stdout
+    assert "first -> second" in shown
+    assert "What to double." in shown
+    assert chatflow.json("schemas", "gated")["parameters"]["properties"]["number"]["default"] == 1
+    chatflow("start", "gated")
+    published = [entry for entry in chatflow.json("schemas") if entry["where"] == "published"]
+    assert published[0]["version"].startswith("1.0.0+dev.")
+    assert chatflow.json("start", f"gated@{published[0]['version']}")["status"] == "created"
+
+
+def test_the_doctor_looks_at_everything(chatflow: Program) -> None:
+    told = chatflow.json("doctor")
+    levels = {check["name"]: check["level"] for check in told["checks"]}
+    assert {"python", "home", "disk", "sqlite", "kernel", "templates", "tools", "store"} <= levels.keys()
+    assert levels["kernel"] == "ok"
+    assert all(check["advice"] for check in told["checks"] if check["level"] != "ok")
+    chatflow("start", "gated")
+    assert "leftovers" in chatflow("doctor").stdout
+
+
+def test_the_doctor_fails_where_nothing_can_be_written(chatflow: Program, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    printed = chatflow("doctor", "--home", str(tmp_path / "file" / "home"), status=1)
+    assert "fail" in printed.stdout
+    assert "set CHATFLOW_HOME" in printed.stdout
