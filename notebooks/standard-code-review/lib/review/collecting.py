@@ -181,7 +181,7 @@ def _file_change(
     if reason:
         return replace(file, verdict=SKIPPED, reason=reason)
     old_oid, new_oid = (
-        oid if oid.strip("0") else repository.empty_file() for oid in (change.old_oid, change.new_oid)
+        oid if oid.strip("0") else repository.empty_file for oid in (change.old_oid, change.new_oid)
     )
     hunks = () if old_oid == new_oid else hunks_of(repository.diff_text(old_oid, new_oid))
     added, removed = (sum(line[:1] == mark for hunk in hunks for line in hunk.lines) for mark in "+-")

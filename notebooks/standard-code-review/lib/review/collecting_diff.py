@@ -44,9 +44,7 @@ def collect_diff(options: Options, scratch: Path) -> tuple[Changes, Path, Path]:
         head="the .diff as given",
         notes=tuple(notes),
         files=tuple(files),
-        not_assessed=tuple(
-            NotAssessed(what=what, reason=_WHY) for what in ("tests at base and head", "notebooks", "mutants")
-        ),
+        not_assessed=(NotAssessed(what="files the .diff does not show", reason=_WHY),),
     )
     return changes, write_tree(scratch / "base.zip", ()), write_tree(scratch / "head.zip", new_files)
 

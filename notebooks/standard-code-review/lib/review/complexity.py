@@ -30,7 +30,7 @@ def examine_complexity(place: Place) -> ToolReport:
                 )
     return ToolReport(
         tool="radon",
-        looks_for=f"functions beyond complexity {LIMIT}",
+        looks_for="functions hard to follow",
         files=len(modules),
         findings=tuple(findings),
     )

@@ -24,7 +24,7 @@ def dead_notebooks(changes: Changes, head: Tree) -> list[Finding]:
     findings = []
     for path, raw in head.texts(".ipynb").items():
         file = changes.file(path)
-        if file is not None and file.is_readable and is_kept(path):
+        if file is not None and file.is_readable and is_kept(path) and not file.is_test:
             findings += _examine(path, read_notebook(raw), index, head, changed=changes.mode == CHANGE)
     return findings
 

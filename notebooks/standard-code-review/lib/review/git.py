@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from review.process import Finished, MissingProgram, clean_environment, execute
@@ -45,22 +46,21 @@ _DISTRUST = [
 ]
 _DEFAULT_BRANCHES = ("origin/main", "origin/master", "main", "master", "trunk", "develop")
 _GIT_SEC = 120.0
-_IGNORED = "".join(
-    f"{pattern}\n"
-    for pattern in [
-        "/.git/",
-        ".venv/",
-        "venv/",
-        "node_modules/",
-        "__pycache__/",
-        ".ipynb_checkpoints/",
-        ".mypy_cache/",
-        ".pytest_cache/",
-        ".ruff_cache/",
-        ".tox/",
-        "*.pyc",
-    ]
-)
+_IGNORED = """\
+/.git/
+.venv/
+venv/
+node_modules/
+__pycache__/
+.ipynb_checkpoints/
+.mypy_cache/
+.pytest_cache/
+.ruff_cache/
+.tox/
+.review/
+.chatflow/
+*.pyc
+"""
 
 
 class GitFailed(RuntimeError):
@@ -235,8 +235,9 @@ class Repository:
             index = end + 1
         return found
 
+    @cached_property
     def empty_file(self) -> str:
-        """Return the id of the content without bytes, with which new and deleted files are compared."""
+        """The id of the content without bytes, with which new and deleted files are compared."""
         made = self._git(
             [f"--git-dir={self.own}", "hash-object", "-w", "--stdin"], self._scratch, extra=_WRITING
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from review.findings import Finding
 from review.sorting_out import is_test
 from review.tools import Place, ToolReport, as_path, call_on_files
@@ -20,7 +22,7 @@ def find_secrets(place: Place) -> ToolReport:
     except in tests, where most are invented.
     """
     paths = [file.path for file in place.readable] + write_added_lines(place)
-    flags = ["-c", "1", "scan", "--all-files", "--no-verify"]
+    flags = ["-c", str(min(os.cpu_count() or 1, 4)), "scan", "--all-files", "--no-verify"]
     findings = []
     for answer in call_on_files(place, place.head_folder, "detect_secrets", flags, paths):
         for name, items in mapping(mapping(answer).get("results") or {}).items():

@@ -17,6 +17,7 @@ from review.notebook_run import OK, NotebookEnd, run_notebooks, why_not
 from review.options import Options
 from review.process import MissingProgram
 from review.reports import PhaseReport
+from review.sorting_out import is_test
 from review.symbols import public_names
 from review.trees import Tree
 from review.values import Json, shortened
@@ -63,7 +64,8 @@ def review_notebooks(
     findings = [finding for item in first if (finding := _finding(item, ends, changes)) is not None]
     told = {finding.path for finding in findings if finding.severity == "high"}
     findings += [finding for finding in _gone_names(changes, base, head, first) if finding.path not in told]
-    findings += dead_notebooks(changes, head)
+    told = {finding.path for finding in findings}
+    findings += [finding for finding in dead_notebooks(changes, head) if finding.path not in told]
     rows: list[Json] = [_row(item, ends) for item in first]
     return PhaseReport(
         findings=tuple(findings),
@@ -84,7 +86,7 @@ def _concerned(changes: Changes, head: Tree) -> list[_Concerned]:
     }
     found: list[tuple[int, _Concerned]] = []
     for path, raw in head.texts(".ipynb").items():
-        if not is_kept(path):
+        if not is_kept(path) or (changes.mode != CHANGE and is_test(path)):
             continue
         book = read_notebook(raw)
         why = _why(path, book, changes, changed, index)

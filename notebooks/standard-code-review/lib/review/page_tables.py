@@ -148,7 +148,7 @@ def files_table(review: Review) -> Html:
                 ", ".join(strings(file.get("symbols"))[:8]) or "—",
                 covered,
                 tried,
-                "; ".join(broken) or "none",
+                "; ".join(broken) or ("none" if "signatures" in file else "not assessed"),
             )
         )
     columns = ("module", "touched", "not executed", "mutants unnoticed", "callers that do not fit")
@@ -245,5 +245,7 @@ def looked_at(review: Review) -> Html:
     checks = [
         (tool.get("tool"), tool.get("looks_for"), tool.get("files"), tool.get("result")) for tool in tools
     ]
-    checked = _scroll(table(("tool", "looks for", "files", "result"), checks, "Tools")) if checks else ""
+    rules = text(review.summaries.get("static", {}).get("rules"))
+    heading = f"Tools (rules of ruff: {rules.replace(',', ', ')})" if rules else "Tools"
+    checked = _scroll(table(("tool", "looks for", "files", "result"), checks, heading)) if checks else ""
     return Html(checked + tag("details", tag("summary", tally), body, open="" if len(rows) <= 30 else None))

@@ -19,6 +19,7 @@ from review.page_tables import (
 
 STYLE = Path(__file__).with_name("report.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_MOST_CARDS = 30
 _HEADINGS = {
     "high": "Before this is merged",
     "medium": "Worth a look",
@@ -83,7 +84,10 @@ def _sections(review: Review) -> list[Html]:
         chosen = [finding for finding in review.findings if finding.severity == severity]
         if chosen:
             heading = tag("h2", f"{_HEADINGS[severity]} ({len(chosen)})", id=severity)
-            sections.append(tag("section", heading, *map(_card, chosen), aria_labelledby=severity))
+            cards = map(_card, chosen[:_MOST_CARDS])
+            sections.append(
+                tag("section", heading, *cards, _rest(chosen[_MOST_CARDS:]), aria_labelledby=severity)
+            )
     if not review.findings:
         nothing = "Nothing was found in what was looked at; the tables below say what that is."
         sections.append(tag("section", tag("h2", "Findings"), tag("p", nothing, class_="nothing")))
@@ -106,12 +110,28 @@ def _sections(review: Review) -> list[Html]:
     return sections
 
 
+def _rest(findings: list[Finding]) -> Html:
+    """Return the findings beyond the first, which have a card of their own, as a table to be opened."""
+    if not findings:
+        return Html("")
+    rows = [
+        (code(f"{item.path}:{item.line}" if item.line else item.path), item.rule, item.title)
+        for item in findings
+    ]
+    more = f"{len(findings)} more"
+    return tag("details", tag("summary", more), _scroll(table(("where", "rule", "what"), rows, more)))
+
+
+def _where(finding: Finding) -> str:
+    return f"{finding.path}:{finding.line}" if finding.line else finding.path
+
+
 def _scroll(part: Html) -> Html:
     return tag("div", part, class_="scroll")
 
 
 def _card(finding: Finding) -> Html:
-    where = f"{finding.path}:{finding.line}" if finding.line else finding.path
+    where = _where(finding)
     tags = [
         tag("span", finding.severity, class_=f"severity is-{finding.severity}"),
         *([code(where)] if where else []),

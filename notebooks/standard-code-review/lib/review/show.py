@@ -33,7 +33,20 @@ def rows(columns: Sequence[str], cells: Iterable[Sequence[object]], caption: str
     if len(every) > len(kept):
         caption = f"{caption} (the first {len(kept)} of {len(every)})"
     plain = "\n".join([caption, *("  ".join(printable(str(cell)) for cell in row) for row in kept)])
-    return Shown(html=table(columns, kept, caption), plain=plain)
+    return Shown(html=_to_the_left(table(columns, kept, caption)), plain=plain)
+
+
+def _to_the_left(html: str) -> str:
+    """Set cells to the left: notebook front ends set them to the right. Text of a cell holds no '<'."""
+    left = "text-align: left"
+    for name, style in (
+        ("td", f"{left}; vertical-align: top"),
+        ("caption", f"{left}; font-weight: bold"),
+        ("pre", left),
+    ):
+        html = html.replace(f"<{name}>", f'<{name} style="{style}">')
+    html = html.replace("<table>", '<table style="margin-left: 0">')
+    return html.replace('<th scope="col">', f'<th scope="col" style="{left}">')
 
 
 def findings(items: Iterable[Finding], caption: str = "Findings") -> Shown:

@@ -89,6 +89,6 @@ def static_report(
     report = PhaseReport(
         findings=(*(finding for each in reports for finding in each.findings), *hotspot_findings(spots)),
         not_assessed=(*(item for each in reports for item in each.not_assessed), *missing),
-        summary={"tools": tools, "hotspots": rows},
+        summary={"tools": tools, "hotspots": rows, "rules": rules},
     )
     return report, reports, spots

@@ -19,19 +19,19 @@ class Tree:
         self._archive = archive
 
     @cached_property
+    def _zip(self) -> zipfile.ZipFile | None:
+        return None if self._archive is None else zipfile.ZipFile(self._archive)
+
+    @cached_property
     def paths(self) -> frozenset[str]:
         """Every file's path, relative, with '/'."""
-        if self._archive is None:
-            return frozenset()
-        with zipfile.ZipFile(self._archive) as archive:
-            return frozenset(archive.namelist())
+        return frozenset() if self._zip is None else frozenset(self._zip.namelist())
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes; raise `KeyError` when the tree does not hold it."""
-        if self._archive is None or path not in self.paths:
+        if self._zip is None:
             raise KeyError(path)
-        with zipfile.ZipFile(self._archive) as archive:
-            return archive.read(path)
+        return self._zip.read(path)
 
     def text(self, path: str) -> str:
         """Return a file's text; undecodable bytes are replaced. '' when the tree does not hold it."""
@@ -42,26 +42,21 @@ class Tree:
 
     def texts(self, suffix: str) -> dict[str, str]:
         """Return the text of every file whose name ends with `suffix`, by path, in order."""
-        if self._archive is None:
-            return {}
-        with zipfile.ZipFile(self._archive) as archive:
-            names = sorted(name for name in self.paths if name.endswith(suffix))
-            return {name: archive.read(name).decode("utf-8-sig", "replace") for name in names}
+        return {name: self.text(name) for name in sorted(self.paths) if name.endswith(suffix)}
 
     def extract(self, folder: Path, only: Iterable[str] | None = None) -> Path:
         """Write the files (all, or those of `only`) below `folder` and return it."""
         folder.mkdir(parents=True, exist_ok=True)
-        if self._archive is None:
+        if self._zip is None:
             return folder
         wanted = self.paths if only is None else self.paths & frozenset(only)
-        with zipfile.ZipFile(self._archive) as archive:
-            for entry in archive.infolist():
-                if entry.filename in wanted and is_safe(entry.filename):
-                    place = folder / entry.filename
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.write_bytes(archive.read(entry))
-                    if (entry.external_attr >> 16) & stat.S_IXUSR:
-                        place.chmod(0o755)
+        for entry in self._zip.infolist():
+            if entry.filename in wanted and is_safe(entry.filename):
+                place = folder / entry.filename
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(self._zip.read(entry))
+                if (entry.external_attr >> 16) & stat.S_IXUSR:
+                    place.chmod(0o755)
         return folder
 
 
