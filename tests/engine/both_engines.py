@@ -126,17 +126,25 @@ class BothEngines:
         return answer
 
     async def ask_racing(
-        self, what: str, product: Callable[[], Awaitable[Any]], model: Callable[[], Any]
+        self,
+        what: str,
+        product: Callable[[], Awaitable[Any]],
+        model: Callable[[], Any],
+        other: Callable[[], Awaitable[Any]] | None = None,
     ) -> Any:
-        """Ask; sometimes the very same request arrives a second time while the first is being handled."""
-        if self.random.random() > self.death:
+        """Ask; sometimes the same request, or some `other`, arrives while the first is being handled."""
+        if self.random.random() > 2 * self.death:
             return await self.ask(what, product, model)
 
         async def same_again() -> None:
             dies, death, self.death = self.storage.dies, self.death, 0.0
-            await self.ask(what + " (at the same time)", product, model)
+            if other is not None and self.random.random() < 0.5:
+                await other()
+            else:
+                await self.ask(what + " (at the same time)", product, model)
             self.storage.dies, self.death = dies, death
 
+        self.storage.rival_comes = self.random.choice(["at reading", "at commit"])  # type: ignore[assignment]
         return await self.ask(what, product, model, rival=same_again)
 
     async def compare(self) -> None:

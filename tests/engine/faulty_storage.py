@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from chatflow_jupyter.domain.ids import InstanceId, TenantId
+from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import AttemptRow, Commit, ContinuationRow, TimerRow
 
 
@@ -22,6 +24,7 @@ class FaultyStorage:
         self.inner = inner
         self.dies: Literal["before", "after"] | None = None
         self.rival: Callable[[], Awaitable[object]] | None = None
+        self.rival_comes: Literal["at reading", "at commit"] = "at commit"
         self.commits = 0
         self.rows: Sequence[ContinuationRow] = ()
         self.timers: Sequence[TimerRow] = ()
@@ -32,9 +35,8 @@ class FaultyStorage:
 
     async def commit(self, commit: Commit) -> None:
         """Let a rival act first, then die before, after, or not at all."""
-        if self.rival is not None:
-            rival, self.rival = self.rival, None
-            await rival()
+        if self.rival_comes == "at commit":
+            await self._let_rival_act()
         if self.dies == "before":
             self.dies = None
             raise ProcessDied(committed=False)
@@ -43,6 +45,18 @@ class FaultyStorage:
         if self.dies == "after":
             self.dies = None
             raise ProcessDied(committed=True)
+
+    async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
+        """Read; a rival may have acted since the caller last looked."""
+        if self.rival_comes == "at reading":
+            await self._let_rival_act()
+        found: Instance = await self.inner.instance(tenant_id, instance_id)
+        return found
+
+    async def _let_rival_act(self) -> None:
+        if self.rival is not None:
+            rival, self.rival = self.rival, None
+            await rival()
 
     async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
         """Return the notes laid out."""

@@ -36,9 +36,12 @@ def holds(condition: Any, view: dict[str, Any]) -> bool | None:
 
 
 def fill_in(template: Any, view: dict[str, Any]) -> Any:
-    """Return `template` with references replaced."""
+    """Return `template` with references replaced; raises `LookupError` for one to nothing."""
     if isinstance(template, dict):
         if list(template) == ["field"]:
-            return look(view, template["field"])
+            found = look(view, template["field"])
+            if found is ABSENT:
+                raise LookupError(template["field"])
+            return found
         return {key: fill_in(value, view) for key, value in template.items()}
     return template

@@ -179,6 +179,11 @@ class Rules:
         items = spec.get("items") or look(self.view(node), spec.get("foreach", ""))
         if not isinstance(items, list):
             return False
+        try:
+            for index, item in enumerate(items):
+                fill_in(spec.get("context", {}), {**self.view(node), "item": item, "index": index})
+        except LookupError:
+            return False
         keys = [self.key_of(node, spec, item, index) for index, item in enumerate(items)]
         taken = list(node["vars"].get("children", {}))
         if len(set(keys + taken)) < len(keys) + len(taken):

@@ -1,0 +1,233 @@
+"""Those who ask from outside: people with their requests and keys, runners with their reports."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from typing import Any, cast
+
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, RunnerId
+from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.requests import (
+    AttemptFailed,
+    AttemptStarted,
+    AttemptSucceeded,
+    Pause,
+    Request,
+    Resume,
+    Terminate,
+    Trigger,
+)
+from chatflow_jupyter.services.orchestrator import NewInstance
+from tests.engine.both_engines import LEASE_SEC, BothEngines, TurnedClock
+from tests.engine.model import No
+from tests.engine.model_rules import Node
+from tests.engine.questions import ANN, TENANT
+from tests.engine.worlds import ROOTS
+
+ITEMS = (["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"], [], ["a", "a"], 3)
+CODES = ("cell_error", "timeout", "bad_notebook", "bad_notebook", "bad_notebook")
+
+
+class Callers:
+    """Asks both engines at random; what was asked is in `both.log`."""
+
+    def __init__(self, storage: Any, clock: TurnedClock, seed: int, *, death: float = 0.12) -> None:
+        self.random = Random(seed)
+        self.both = BothEngines(storage, clock, self.random, death)
+        self.model = self.both.model
+        self.leased: list[tuple[str, int]] = []
+        # Every history has its own mood, so that rare things happen often in some of them.
+        self.fails = self.random.choice([0.1, 0.25, 0.6])
+        self.stale = self.random.choice([0.05, 0.2, 0.5])
+        self.roots = self.random.sample(ROOTS, self.random.randint(1, len(ROOTS)))
+
+    async def create(self) -> None:
+        """Create an instance, perhaps with a key that was used before."""
+        if len(self.model.nodes) > 25:
+            return
+        name, start = self.random.choice(self.roots), self.random.random() < 0.7
+        key = self.random.choice([None, f"c{self.random.randint(1, 3)}"])
+        new = NewInstance(record=self.both.records[name], context={}, principal=ANN, start=start)
+
+        coming: list[str] = []
+
+        async def product() -> str:
+            coming.append(self.both.ids.coming())
+            return str((await self.both.orchestrator.create(new, key=key)).instance_id)
+
+        def model() -> str:
+            made = coming.pop()
+
+            def born() -> str:
+                node = self.model.create(made, name)
+                if start:
+                    self.model.go_on(node)
+                return str(node["id"])
+
+            return cast("str", self.keyed(key, (name, start), born))
+
+        await self.both.ask_racing(f"create {name} start={start} key={key}", product, model)
+
+    async def trigger(self) -> None:
+        """Advance some instance, mostly one that waits for it."""
+        node = self.some(lambda node: node["failure"] == "child_failed" and node["status"] == "failed")
+        if node is None or self.random.random() < 0.5:
+            node = self.some(
+                lambda node: node["reason"] in ("trigger", "approval") or node["status"] == "failed"
+            )
+        if node is not None:
+            decision = self.random.choice(["approve", "approve", "reject", None])
+            await self.ask_trigger(node, decision if node["reason"] == "approval" else None)
+
+    async def ask_trigger(self, node: Node, decision: Any, data: dict[str, Any] | None = None) -> None:
+        """Trigger in both engines, perhaps with a key that was used before."""
+        data = self.random.choice([{}, {"why": 1}, {"why": 2, "x": [1]}]) if data is None else data
+        if self.random.random() < 0.1:
+            decision = self.random.choice(["approve", "reject"])
+        key = f"t{self.random.randint(1, 20)}" if self.random.random() < 0.4 else None
+        request = Trigger(principal=ANN, decision=decision, data=data)
+
+        async def product() -> Any:
+            return await self.both.orchestrator.trigger(TENANT, InstanceId(node["id"]), request, key=key)
+
+        def model() -> Any:
+            def go() -> Any:
+                self.model.trigger(node, decision, data)
+                shown = "paused" if node["paused"] else node["status"]
+                return {"status": shown, "current_phase": node["phase"], "waiting_reason": node["reason"]}
+
+            return self.keyed(key, (node["id"], decision, data), go)
+
+        async def short() -> Any:
+            answer = await product()
+            return {name: answer[name] for name in ("status", "current_phase", "waiting_reason")}
+
+        await self.both.ask_racing(
+            f"trigger {node['id'][-4:]} {decision} {data} key={key}",
+            short,
+            model,
+            lambda: self.interfere(node),
+        )
+
+    def keyed(self, key: str | None, body: Any, act: Callable[[], Any]) -> Any:
+        """Answer as the first time, refuse another request, or act."""
+        if key is not None and key in self.model.keys:
+            first, answer = self.model.keys[key]
+            if first != body:
+                raise No("idempotency_key_reused")
+            return answer
+        answer = act()
+        if key is not None:
+            self.model.keys[key] = (body, answer)
+        return answer
+
+    async def pause(self) -> None:
+        """Pause some instance."""
+        await self.simple("pause", Pause(principal=ANN), self.model.pause, lambda node: not node["paused"])
+
+    async def resume(self) -> None:
+        """Resume some instance, mostly a paused one."""
+        await self.simple("resume", Resume(principal=ANN), self.model.resume, lambda node: node["paused"])
+
+    async def terminate(self) -> None:
+        """End some instance."""
+        request = Terminate(principal=ANN, reason="enough")
+        await self.simple(
+            "terminate", request, self.model.terminate, lambda node: node["status"] != "completed"
+        )
+
+    async def simple(
+        self, what: str, request: Request, model: Callable[[Node], None], likely: Callable[[Node], bool]
+    ) -> None:
+        """Ask something of an instance that takes no arguments."""
+        node = self.some(likely)
+        if node is not None:
+            await self.apply(f"{what} {node['id'][-4:]}", node, request, lambda: model(node))
+
+    async def apply(self, what: str, node: Node, request: Request, model: Callable[[], None]) -> None:
+        """Apply a request in both engines."""
+
+        async def product() -> None:
+            await self.both.orchestrator.apply(TENANT, InstanceId(node["id"]), request)
+
+        await self.both.ask_racing(what, product, model, lambda: self.interfere(node))
+
+    async def interfere(self, node: Node) -> None:
+        """Do something to the instance while somebody else's request about it is being handled."""
+        request, model = self.random.choice(
+            [
+                (Pause(principal=ANN), self.model.pause),
+                (Resume(principal=ANN), self.model.resume),
+                (Trigger(principal=ANN), lambda node: self.model.trigger(node, None, {})),
+                (Terminate(principal=ANN), self.model.terminate),
+            ]
+        )
+
+        async def product() -> None:
+            await self.both.orchestrator.apply(TENANT, InstanceId(node["id"]), request)
+
+        what = f"{type(request).__name__} {node['id'][-4:]} (meanwhile)"
+        await self.both.ask(what, product, lambda: model(node))
+
+    def some(self, likely: Callable[[Node], bool]) -> Node | None:
+        """Return a random node, three times of four one that is likely."""
+        nodes = list(self.model.nodes.values())
+        if self.random.random() < 0.75:
+            nodes = [node for node in nodes if likely(node)]
+        return self.random.choice(nodes) if nodes else None
+
+    async def claim(self) -> bool:
+        """Lease the attempt queued longest and, unless the runner dies, start it; whether there was one."""
+        expires = self.both.clock.now() + timedelta(seconds=LEASE_SEC)
+        row = await self.both.storage.claim(
+            RunnerId("r"), None, now=self.both.clock.now(), lease_expires_at=expires
+        )
+        queued = {name: known for name, known in self.model.attempts.items() if known["status"] == "queued"}
+        if row is None:
+            assert not queued, f"queued, but nobody can claim them: {queued}"
+            return False
+        known = queued[row.attempt_id]
+        assert known["at"] == min(one["at"] for one in queued.values()), "not the one queued longest"
+        known.update(status="leased", fence=row.fence, until=self.both.clock.passed_sec + LEASE_SEC)
+        self.leased.append((row.attempt_id, row.fence))
+        if self.random.random() < 0.9:
+            await self.start(row.attempt_id, row.fence)
+        return True
+
+    async def start(self, attempt: str, fence: int) -> None:
+        """Say that the notebook begins."""
+        request = AttemptStarted(attempt_id=AttemptId(attempt), fence=fence, runner_id=RunnerId("r"))
+        node = self.model.nodes[self.model.attempts[attempt]["node"]]
+        await self.apply(f"start {attempt[-9:]}", node, request, lambda: self.model.started(attempt, fence))
+
+    async def report(self, *, surely: bool = False) -> None:
+        """Report for an attempt, often an old one or under an old fence, sometimes twice."""
+        open_ones = [one for one in self.leased if self.model.attempts[one[0]]["status"] == "leased"]
+        attempts = open_ones if surely or (open_ones and self.random.random() < 0.8) else self.leased
+        if not attempts:
+            return
+        attempt, fence = self.random.choice(attempts)
+        if not surely and self.random.random() < 0.1:
+            fence += self.random.choice([-1, 1])
+        node = self.model.nodes[self.model.attempts[attempt]["node"]]
+        seconds, risk = self.random.choice([0.5, 3.0, 20.0]), self.random.choice([0, 0, 0, 55, 90])
+        if surely or self.random.random() > self.fails:
+            outputs = {
+                "n": self.random.randint(0, 5),
+                "items": self.random.choice(ITEMS[:6] if surely else ITEMS),
+            }
+            if self.random.random() < 0.1:
+                del outputs["n"]
+            done = AttemptSucceeded(
+                attempt_id=AttemptId(attempt), fence=fence, outputs=outputs, duration_sec=seconds, risk=risk
+            )
+            model = lambda: self.model.succeeded(attempt, fence, outputs, seconds, risk)  # noqa: E731
+            await self.apply(f"success {attempt[-9:]} {fence} {outputs}", node, done, model)
+        else:
+            code = self.random.choice(CODES)
+            failure = Failure(code=code, message=code)
+            bad = AttemptFailed(
+                attempt_id=AttemptId(attempt), fence=fence, failure=failure, duration_sec=seconds, risk=risk
+            )
+            model = lambda: self.model.failed(attempt, fence, code, seconds, risk)  # noqa: E731
+            await self.apply(f"failure {attempt[-9:]} {fence} {code}", node, bad, model)

@@ -1,0 +1,38 @@
+"""The histories notice every planted fault, within a bounded number of steps, and nothing without one."""
+
+import pytest
+
+from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
+from tests.engine.both_engines import TurnedClock
+from tests.engine.planted_faults import FAULTS, Fault
+from tests.engine.walks import walk
+from tests.limits import LIMITS
+
+SEEDS = range(max(LIMITS.examples, 100))
+STEPS = LIMITS.steps * 2
+
+
+async def opened(clock: TurnedClock) -> MemoryStateStorage:
+    """Open an empty store in memory."""
+    return MemoryStateStorage(clock)
+
+
+def first_noticed(seeds: range) -> int | None:
+    """Return the first seed whose history goes wrong."""
+    for seed in seeds:
+        try:
+            walk(seed, STEPS, opened)
+        except Exception:
+            return seed
+    return None
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_a_planted_fault_is_noticed(fault: Fault) -> None:
+    with fault.planted():
+        assert first_noticed(SEEDS) is not None, f"{fault.name}: {len(SEEDS)} histories did not notice"
+
+
+def test_there_are_faults_enough_and_none_without_planting() -> None:
+    assert len(FAULTS) >= 10
+    assert first_noticed(range(10)) is None
