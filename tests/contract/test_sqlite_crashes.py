@@ -109,7 +109,7 @@ async def test_a_process_killed_after_its_commit_has_changed_everything(
 ) -> None:
     storage = await open_sqlite(path, clock=clock)
     await born(storage)
-    run(COMMIT_AND_DIE.format(patch="ChangeSignal.announce = die"), path, expect=-signal.SIGKILL)
+    run("ChangeSignal.announce = die" + COMMIT_AND_DIE.format(patch=""), path, expect=-signal.SIGKILL)
     assert (await storage.instance(LOCAL, wfi("a"))).spent_sec == 9.0
     assert [each.position for each in await storage.events(LOCAL)] == [1, 2, 3]
     assert len(await storage.outbox()) == 3
@@ -227,13 +227,15 @@ async def test_a_commit_of_another_process_wakes_who_waits(
     await storage.close()
 
 
+def fill(connection: Connection) -> None:
+    """Leave room for small transitions only."""
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 40}")
+
+
 async def test_a_full_database_says_so_and_changes_nothing(path: Path, clock: StillClock) -> None:
     storage = await open_sqlite(path, clock=clock)
     instance = await born(storage)
-
-    def fill(connection: Connection) -> None:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
 
     await storage._database.write(fill)
     with pytest.raises(StorageFull):
@@ -241,6 +243,40 @@ async def test_a_full_database_says_so_and_changes_nothing(path: Path, clock: St
     assert await storage.instance(LOCAL, wfi("a")) == instance
     assert len(await storage.events(LOCAL)) == 1
     await storage.commit(commit_of(step(instance)))
+    await storage.close()
+
+
+async def test_of_commits_made_together_only_the_one_without_room_fails(
+    path: Path, clock: StillClock
+) -> None:
+    """SQLite gives up the whole transaction when it is full, and others' work was in it."""
+    storage = await open_sqlite(path, clock=clock)
+    instances = [await born(storage, f"n{number}") for number in range(8)]
+    await storage._database.write(fill)
+    results = await asyncio.gather(
+        *(
+            storage.commit(commit_of(step(each, context={"large": "x" * (900_000 if number == 3 else 1)})))
+            for number, each in enumerate(instances)
+        ),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results].count(StorageFull) == 1
+    assert isinstance(results[3], StorageFull)
+    seqs = [(await storage.instance(LOCAL, each.instance_id)).seq for each in instances]
+    assert seqs == [2, 2, 2, 1, 2, 2, 2, 2]
+    assert [stored.position for stored in await storage.events(LOCAL)] == list(range(1, 16))
+    await storage.close()
+
+
+async def test_a_caller_that_left_takes_nobody_with_it(path: Path, clock: StillClock) -> None:
+    storage = await open_sqlite(path, clock=clock)
+    instances = [await born(storage, f"n{number}") for number in range(6)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(storage.commit(commit_of(step(each)))) for each in instances]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+    seqs = [(await storage.instance(LOCAL, each.instance_id)).seq for each in instances]
+    assert [seqs[number] for number in (0, 1, 3, 4, 5)] == [2] * 5
     await storage.close()
 
 

@@ -3,10 +3,9 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import Engine
@@ -14,12 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
+from chatflow_jupyter.domain.errors import ChatFlowError
 
 from .change_poller import ChangePoller
 from .dialects import translated
+from .writer import Work, Writer
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[Connection], T]
 
 BUSY_TIMEOUT_SEC = 30.0
 READERS = 2
@@ -56,13 +56,14 @@ class SqliteDatabase:
         self._engine = sqlite_engine(path, synchronous)
         self._local = threading.local()
         self._opened: list[Connection] = []
-        self._writer = ThreadPoolExecutor(1, "chatflow-sqlite-writer", self._connect, (False,))
-        self._readers = ThreadPoolExecutor(READERS, "chatflow-sqlite-reader", self._connect, (True,))
+        connection = self._connect()
+        self._writer = Writer(connection, driver_of(connection), self._translated, self._changes.announce)
+        self._readers = ThreadPoolExecutor(READERS, "chatflow-sqlite-reader")
         self._poller = ChangePoller(path, self._changes)
 
     async def write(self, work: Work[T]) -> T:
         """See `Transactions`. Announces a change when rows were changed."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._write, work)
+        return await self._writer.write(work)
 
     async def read(self, work: Work[T]) -> T:
         """See `Transactions`."""
@@ -81,27 +82,9 @@ class SqliteDatabase:
         """See `Transactions`."""
         await asyncio.to_thread(self._close)
 
-    def _write(self, work: Work[T]) -> T:
-        connection, driver = self._mine()
-        changed_before = driver.total_changes
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection)
-                driver.execute("COMMIT")
-            except BaseException:
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
-                raise
-        except (DBAPIError, sqlite3.Error) as error:
-            raise translated(error, str(self._path)) from error
-        if driver.total_changes != changed_before:
-            self._changes.announce()
-        return result
-
     def _read(self, work: Work[T]) -> T:
-        connection, driver = self._mine()
         try:
+            connection, driver = self._mine()
             driver.execute("BEGIN")
             try:
                 return work(connection)
@@ -109,34 +92,30 @@ class SqliteDatabase:
                 if driver.in_transaction:
                     driver.execute("ROLLBACK")
         except (DBAPIError, sqlite3.Error) as error:
-            raise translated(error, str(self._path)) from error
+            raise self._translated(error) from error
 
     def _mine(self) -> tuple[Connection, sqlite3.Connection]:
-        """Return this thread's connection and the driver's below it; or say why there is none."""
-        failure: Exception | None = self._local.failure
-        if failure is not None:
-            raise failure
-        connection: Connection = self._local.connection
-        driver: sqlite3.Connection = self._local.driver
+        """Return this reader thread's connection and the driver's below it; opened when first asked for."""
+        known: tuple[Connection, sqlite3.Connection] | None = getattr(self._local, "connection", None)
+        if known is not None:
+            return known
+        connection = self._connect()
+        driver = driver_of(connection)
+        driver.execute("PRAGMA query_only = ON")
+        self._local.connection = connection, driver
         return connection, driver
 
-    def _connect(self, read_only: bool) -> None:
-        """Open this thread's connection; a failure waits for whoever comes first, the pool would hide it."""
-        self._local.failure = None
-        try:
-            connection = self._engine.connect()
-            driver = driver_of(connection)
-            if read_only:
-                driver.execute("PRAGMA query_only = ON")
-        except (DBAPIError, sqlite3.Error) as error:
-            self._local.failure = translated(error, str(self._path))
-            return
-        self._local.connection, self._local.driver = connection, driver
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
         self._opened.append(connection)
+        return connection
+
+    def _translated(self, error: Exception) -> ChatFlowError:
+        return translated(error, str(self._path))
 
     def _close(self) -> None:
         self._poller.stop()
-        self._writer.shutdown()
+        self._writer.stop()
         self._readers.shutdown()
         for connection in self._opened:
             connection.close()

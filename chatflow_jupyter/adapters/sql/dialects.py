@@ -70,7 +70,7 @@ def growing() -> dict[str, Any]:
     return {"sqlite_autoincrement": True}
 
 
-def translated(error: DBAPIError | sqlite3.Error, store: str) -> ChatFlowError:
+def translated(error: Exception, store: str) -> ChatFlowError:
     """Return our error for the driver's; `store` names the database for the reader."""
     original = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(original, "sqlite_errorcode", None)

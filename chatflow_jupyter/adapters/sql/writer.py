@@ -1,0 +1,141 @@
+"""The one thread that writes to an SQLite file. What waits at the same moment is committed together."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from chatflow_jupyter.domain.errors import ChatFlowError
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Connection], T]
+
+MOST_TOGETHER = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Request:
+    work: Work[Any]
+    answer: "Future[Any]"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outcome:
+    value: Any = None
+    error: Exception | None = None
+
+
+class _Abandoned(Exception):
+    """SQLite gave the whole transaction up, with the work of others in it."""
+
+
+class Writer:
+    """Runs work in transactions of its own, or in savepoints of one: each still succeeds or fails alone."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        driver: sqlite3.Connection,
+        translate: Callable[[Exception], ChatFlowError],
+        announce: Callable[[], None],
+    ) -> None:
+        """Write over `connection`, which nobody else uses; `announce` is called when rows were changed."""
+        self._connection = connection
+        self._driver = driver
+        self._translate = translate
+        self._announce = announce
+        self._requests: SimpleQueue[_Request | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="chatflow-sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Work[T]) -> T:
+        """Return what `work` returned, once committed; raise what it raised, with nothing written."""
+        answer: Future[T] = Future()
+        self._requests.put(_Request(work=work, answer=answer))
+        return await asyncio.wrap_future(answer)
+
+    def stop(self) -> None:
+        """End the thread after what was asked for is done."""
+        self._requests.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        ended = False
+        while not ended:
+            together, ended = self._next()
+            if together:
+                self._answer(together)
+
+    def _next(self) -> tuple[list[_Request], bool]:
+        """Wait for a request and take what waits behind it; the second value says that it is the last."""
+        request, together = self._requests.get(), []
+        while request is not None:
+            if request.answer.set_running_or_notify_cancel():
+                together.append(request)
+            if len(together) == MOST_TOGETHER:
+                return together, False
+            try:
+                request = self._requests.get_nowait()
+            except Empty:
+                return together, False
+        return together, True
+
+    def _answer(self, together: Sequence[_Request]) -> None:
+        changed_before = self._driver.total_changes
+        outcomes = self._commit(together)
+        if self._driver.total_changes != changed_before:
+            self._announce()
+        for request, outcome in zip(together, outcomes, strict=True):
+            if outcome.error is None:
+                request.answer.set_result(outcome.value)
+            else:
+                request.answer.set_exception(outcome.error)
+
+    def _commit(self, together: Sequence[_Request]) -> list[_Outcome]:
+        """Commit all of it at once; when that fails as a whole, each alone, so that each hears of its own."""
+        try:
+            return self._transaction(together)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            if len(together) > 1:
+                return [outcome for request in together for outcome in self._commit([request])]
+            return [self._failed(error)]
+
+    def _transaction(self, together: Sequence[_Request]) -> list[_Outcome]:
+        self._driver.execute("BEGIN IMMEDIATE")
+        try:
+            if len(together) == 1:
+                outcomes = [_Outcome(value=together[0].work(self._connection))]
+            else:
+                outcomes = [self._savepoint(request.work) for request in together]
+            self._driver.execute("COMMIT")
+            return outcomes
+        finally:
+            if self._driver.in_transaction:
+                self._driver.execute("ROLLBACK")
+
+    def _savepoint(self, work: Work[Any]) -> _Outcome:
+        self._driver.execute("SAVEPOINT alone")
+        try:
+            outcome = _Outcome(value=work(self._connection))
+        except Exception as error:
+            if not self._driver.in_transaction:
+                raise _Abandoned from error
+            self._driver.execute("ROLLBACK TO alone")
+            outcome = self._failed(error)
+        self._driver.execute("RELEASE alone")
+        return outcome
+
+    def _failed(self, error: Exception) -> _Outcome:
+        """Return what whoever asked is told: the driver's errors as ours."""
+        if not isinstance(error, DBAPIError | sqlite3.Error):
+            return _Outcome(error=error)
+        told = self._translate(error)
+        told.__cause__ = error
+        return _Outcome(error=told)
