@@ -19,6 +19,7 @@ from tests.docs.pages import (
     place,
     prose,
     rows,
+    section,
     spans,
     text_of,
 )
@@ -152,3 +153,11 @@ def test_the_way_of_a_trigger_is_six_short_files() -> None:
     for name in named:
         lines = (ROOT / "chatflow_jupyter" / name).read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 400, name
+
+
+def test_every_promise_names_a_test_that_can_fail() -> None:
+    page = DOCS / "explanation" / "durability.md"
+    promises = re.split(r"^(?=\*\*)", section(page, "Promised"), flags=re.MULTILINE)[1:]
+    assert len(promises) >= 10
+    for promise in promises:
+        assert re.search(r"`tests/[\w/]+\.py::test_\w+`", promise), promise.partition("\n")[0]
