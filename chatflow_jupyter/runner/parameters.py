@@ -1,14 +1,13 @@
 """Parameters of a notebook: infer them, check them, inject them with papermill's conventions."""
 
-import contextlib
 import keyword
-import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.json_values import JsonValue, check_json
@@ -34,15 +33,18 @@ def inferred_parameters(notebook: Path) -> Mapping[str, InferredParameter]:
     Empty when no cell is tagged `parameters`, or for a language papermill cannot inspect.
     Raises `NotebookFailed` with code `bad_notebook`.
     """
-    from papermill.exceptions import PapermillException
-    from papermill.inspection import _infer_parameters  # the public one reads URLs and fills templates
-
     node = read_notebook(notebook)
-    kernel_name, language = kernel_and_language(node, None)
+    declared = _first(node, "parameters")
+    if declared is None:
+        return {}
+    from chatflow_jupyter.runner.papermill_translators import translators
+
+    known = translators()
     try:
-        with _quiet_papermill():
-            found = _infer_parameters(node, name=kernel_name, language=language)
-    except PapermillException:
+        found = known.papermill_translators.find_translator(*kernel_and_language(node, None)).inspect(
+            node.cells[declared]
+        )
+    except (known.PapermillException, NotImplementedError):
         return {}
     return {
         parameter.name: InferredParameter(
@@ -91,16 +93,31 @@ def inject_parameters(
         return notebook
     if reserved := [name for name in parameters if language == "python" and keyword.iskeyword(name)]:
         raise _bad(f"parameter {reserved[0]!r}: the name is a reserved word of Python")
-    from papermill.exceptions import PapermillException
-    from papermill.parameterize import parameterize_notebook
+    from chatflow_jupyter.runner.papermill_translators import translators
 
+    known = translators()
     values = {name: _plain(value) for name, value in parameters.items()}
     try:
-        with _quiet_papermill():
-            injected = parameterize_notebook(notebook, values, kernel_name=kernel_name, language=language)
-    except (PapermillException, NotImplementedError) as error:
+        code = known.translate_parameters(kernel_name, language, values, "Parameters")
+    except (known.PapermillException, NotImplementedError) as error:
         raise _bad(f"parameters cannot be injected into a notebook in {language}: {error}") from None
-    return prepare(injected)
+    _inject(notebook, code)
+    notebook.metadata.papermill["parameters"] = values
+    return prepare(notebook)
+
+
+def _inject(notebook: NotebookNode, code: str) -> None:
+    """Put a cell where papermill does: over an injected one, else after the parameters cell, else first."""
+    cell = new_code_cell(source=code, metadata={"tags": ["injected-parameters"]})
+    injected, declared = _first(notebook, "injected-parameters"), _first(notebook, "parameters")
+    if injected is not None:
+        notebook.cells[injected] = cell
+    else:
+        notebook.cells.insert(0 if declared is None else declared + 1, cell)
+
+
+def _first(notebook: NotebookNode, tag: str) -> int | None:
+    return next((number for number, cell in enumerate(notebook.cells) if tag in cell.metadata.tags), None)
 
 
 def _plain(value: JsonValue) -> JsonValue:
@@ -110,17 +127,6 @@ def _plain(value: JsonValue) -> JsonValue:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     return value
-
-
-@contextlib.contextmanager
-def _quiet_papermill() -> Iterator[None]:
-    """Keep papermill from warning about what is normal here: a notebook without a parameters cell."""
-    logger = logging.getLogger("papermill")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _bad(message: str) -> NotebookFailed:

@@ -14,6 +14,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
+from chatflow_jupyter.runner import kernel_launcher
 from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch, RunningKernel
 from chatflow_jupyter.runner.runtime_directory import serves_sockets
 
@@ -80,7 +81,7 @@ class KeptKernelProvisioner(KernelProvisionerBase):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the kernel; raises `LaunchFailed` when its command cannot be executed."""
         self.kernel = await self.launch(
-            [os.path.expanduser(part) for part in cmd],  # noqa: PTH111, ASYNC240 - text, no file is touched
+            [os.path.expanduser(part) for part in without_debugger(cmd)],  # noqa: PTH111, ASYNC240 - text, no file is touched
             environment=kwargs["env"],
             cwd=Path(kwargs["cwd"]),
             runtime_dir=self.runtime_dir,
@@ -97,6 +98,15 @@ class KeptKernelProvisioner(KernelProvisionerBase):
         assert self.kernel is not None
         end = self.kernel.exited.result()
         return -end.signal if end.signal is not None else (end.exit_code if end.exit_code is not None else 1)
+
+
+def without_debugger(command: list[str]) -> list[str]:
+    """Return the command of a kernel; a plain `python -m ipykernel_launcher` starts without its debugger."""
+    match command:
+        case [python, "-m", "ipykernel_launcher", *rest]:
+            return [python, kernel_launcher.__file__, *rest]
+        case _:
+            return command
 
 
 def kernel_manager(
