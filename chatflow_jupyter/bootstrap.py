@@ -1,6 +1,7 @@
 """`open_chatflow`: the only place that knows every adapter. It owns start and stop of everything."""
 
 import asyncio
+import errno
 import logging
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from .adapters.files.storage import LocalArtifactStorage
 from .adapters.inprocess.bus import InProcessBus
 from .adapters.processes import is_alive, this_process
 from .adapters.system_clock import SystemClock, UuidFactory
+from .domain.errors import HomeInUse, StorageFull
 from .domain.ids import OwnerId, RunnerId
 from .log_files import log_to
 from .ports.clock import Clock
@@ -57,7 +59,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
     Raises `HomeInUse` when the home cannot be opened.
     """
     async with AsyncExitStack() as stack:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_home(settings)
         stack.enter_context(log_to(settings.logs, role, settings.log_level))
         clock, owner_id = SystemClock(), OwnerId(f"own_{UuidFactory().token()}")
         child = None if role == "query" else _started_runner(settings, owner_id, stack)
@@ -111,6 +113,18 @@ async def _open_storage(settings: Settings, clock: Clock) -> IStateStorage:
 
     synchronous: Literal["normal", "full"] = "full" if settings.sqlite_sync == "full" else "normal"
     return await open_sqlite(settings.database, synchronous=synchronous, clock=clock)
+
+
+def _make_home(settings: Settings) -> None:
+    """Make the folders of the home; raises `StorageFull`, or `HomeInUse` when it cannot be written."""
+    for folder in (settings.home, settings.logs):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull(f"{folder}: no room is left on the device") from None
+            reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+            raise HomeInUse(f"{folder} cannot be made: {reason}; choose another CHATFLOW_HOME") from None
 
 
 @asynccontextmanager

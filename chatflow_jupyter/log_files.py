@@ -10,14 +10,19 @@ MAX_BYTES = 2 * 1024 * 1024
 KEPT_FILES = 3
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log file that is silent about its own faults: a full disk is told where something was lost by it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's signature
+        """Leave the record out."""
+
+
 @contextmanager
 def log_to(folder: Path, name: str, level: str) -> Iterator[Path]:
     """Send the product's log records to `folder/name.log` while the context lasts; yields the file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / f"{name}.log"
-    handler = logging.handlers.RotatingFileHandler(
-        file, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True
-    )
+    handler = _LogFile(file, maxBytes=MAX_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"))
     product = logging.getLogger("chatflow_jupyter")
     before = product.level, product.propagate

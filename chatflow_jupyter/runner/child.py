@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from chatflow_jupyter.ports.execution import IExecution
 
@@ -35,7 +36,7 @@ class RunnerChild:
         """Start the process at once, so that it warms up while its orchestrator does."""
         ours, theirs = socket.socketpair()
         configuration = replace(self._configuration, descriptor=theirs.fileno())
-        with self._log_file.open("ab") as output:
+        with self._output() as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "chatflow_jupyter.runner", configuration.dump()],
                 pass_fds=(theirs.fileno(),),
@@ -47,6 +48,13 @@ class RunnerChild:
             )
         theirs.close()
         self._connection = ours
+
+    def _output(self) -> BinaryIO:
+        """Open what the runner prints to; a log that cannot be written is no reason not to run."""
+        try:
+            return self._log_file.open("ab")
+        except OSError:
+            return Path(os.devnull).open("ab")
 
     async def run(self, execution: IExecution, on_gone: Callable[[], Awaitable[None]]) -> None:
         """Serve the runner from `execution`, and start another whenever one dies; ends it when cancelled.

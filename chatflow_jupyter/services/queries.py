@@ -42,6 +42,7 @@ class Queries:
             return (await self._storage.instance(tenant_id, InstanceId(text))).instance_id
         except NotFound:
             pass
+        text = text if text.isprintable() else repr(text)
         recent = await self._storage.instances(tenant_id, InstanceFilter(limit=PAGE))
         stems = (text, f"wfi_{text}")
         matching = [entry.instance_id for entry in recent if entry.instance_id.startswith(stems)]

@@ -109,8 +109,9 @@ class Product:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every command of this home is told."""
-        return {"PATH": PATH, "CHATFLOW_HOME": str(self.home), "CHATFLOW_BACKGROUND__IDLE_SEC": "1"}
+        """The whole environment of every command of this home."""
+        own = {"PATH": PATH, "CHATFLOW_HOME": str(self.home), "CHATFLOW_BACKGROUND__IDLE_SEC": "1"}
+        return {**os.environ, **own}
 
     def run(
         self,
@@ -141,7 +142,7 @@ class Product:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                env={**os.environ, **self.environment, **environment},
+                env={**self.environment, **environment},
                 cwd=self.folder,
             )
         running = Running(process, out, err)
