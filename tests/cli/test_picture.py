@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import (
     Failure,
     Instance,
@@ -18,7 +19,7 @@ from chatflow_jupyter.interfaces.cli.picture import picture
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
 from chatflow_jupyter.interfaces.cli.terminal import ASCII_GLYPHS, Glyphs
 from chatflow_jupyter.interfaces.cli.wording import failure_lines, summary_lines, waiting_lines
-from tests.cli.trees import NOW, ago, busy_review, instance, snapshot
+from tests.cli.trees import NOW, ago, busy_review, child, instance, snapshot
 
 FANCY = Glyphs()
 
@@ -147,11 +148,14 @@ def test_the_live_picture_is_drawn_and_left_on_the_screen(monkeypatch: pytest.Mo
         assert isinstance(display, LiveDisplay)
         display.snapshot(busy_review())
         display.lines(["  failed in phase [bold]collect[/bold]"], "red")
-        display.snapshot(snapshot(at_gate()))
+        of_root = child(1, Status.WAITING).parent
+        asking = replace(at_gate(), instance_id=InstanceId("wfi_asking"), parent=of_root)
+        display.snapshot(snapshot(instance(), [asking]))
     text = screen.getvalue()
     assert "[bold]collect[/bold]" in text
     assert "shop/file_7.py" in text
-    assert "chatflow trigger wfi_root0000000000000000000000 --approve" in text
+    assert "shop/file_1.py: waiting for approval before publish: High findings" in text
+    assert "chatflow trigger wfi_asking --approve" in text
     assert text.rstrip().endswith("\x1b[?25h"), "the cursor is shown again"
 
 
@@ -162,3 +166,21 @@ def test_without_a_capable_terminal_lines_are_written(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv(*variable)
     assert isinstance(display_for(Terminal(), command), PlainDisplay)
+
+
+@pytest.mark.parametrize(
+    ("severity", "sign", "style"),
+    [
+        ("high", FANCY.alarming, "red"),
+        ("medium", FANCY.alarming, "yellow"),
+        ("none", FANCY.succeeded, "green"),
+    ],
+)
+def test_a_phase_that_succeeded_with_bad_news_shows_it(severity: str, sign: str, style: str) -> None:
+    material = busy_review()
+    outcome = {"headline": "a notebook broke", "severity": severity}
+    root = replace(material.root, variables={**material.root.variables, "collect": outcome})
+    lines = picture(replace(material, root=root), FANCY, width=90, max_children=5)
+    line = next(line for line in lines if any("collect" in text for text, _ in line))
+    assert (f"{sign} ", style) in line
+    assert any("a notebook broke" in text for text, _ in line)

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.instance import WaitingReason
 from chatflow_jupyter.interfaces.cli.picture import Line, picture
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
-from chatflow_jupyter.interfaces.cli.terminal import glyphs_for, is_live, painted, safe_line
+from chatflow_jupyter.interfaces.cli.terminal import glyphs_for, is_live, painted
 from chatflow_jupyter.interfaces.cli.wording import event_line, waiting_lines
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MIN_CHILDREN = 3
+MAX_QUESTIONS = 2
+ASKING = frozenset({WaitingReason.APPROVAL, WaitingReason.TRIGGER})
 
 
 class Display(Protocol):
@@ -125,21 +128,26 @@ class LiveDisplay:
             self._draw(replace(self._snapshot, at=datetime.now(UTC)))
 
     def _draw(self, snapshot: Snapshot) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
         assert self._live is not None
         size = self._live.console.size
         room = size.height - len(snapshot.definition.phases) - 6
         drawn = picture(
             snapshot, self._glyphs, width=max(size.width - 1, 20), max_children=max(room, MIN_CHILDREN)
         )
-        if not snapshot.root.ended and snapshot.quiet:
-            drawn += [
-                ((safe_line(line) if not line.startswith(" ") else line, "yellow"),)
-                for line in self._below(snapshot)
-            ]
-        self._live.update(_as_text(drawn), refresh=True)
+        asked = [Text(line, style="yellow", overflow="fold") for line in self._questions(snapshot)]
+        self._live.update(Group(_as_text(drawn), *asked), refresh=True)
 
-    def _below(self, snapshot: Snapshot) -> list[str]:
-        return waiting_lines(snapshot.root, self._command)
+    def _questions(self, snapshot: Snapshot) -> list[str]:
+        """Word what children ask people while others go on; what the followed one asks ends the following."""
+        asking = [
+            node
+            for node in snapshot.nodes.values()
+            if node.parent is not None and node.waiting_reason in ASKING and not node.paused
+        ]
+        return [line for node in asking[:MAX_QUESTIONS] for line in waiting_lines(node, self._command)]
 
 
 def display_for(stream: TextIO, command: Callable[..., str], *, several: bool = False) -> Display:

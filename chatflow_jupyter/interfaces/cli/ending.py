@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chatflow_jupyter.domain.ids import InstanceId
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonObject
 from chatflow_jupyter.interfaces.cli.displays import display_for
 from chatflow_jupyter.interfaces.cli.following import Follower
@@ -15,7 +15,8 @@ from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
-from chatflow_jupyter.interfaces.cli.wording import summary_lines
+from chatflow_jupyter.interfaces.cli.wording import summary_lines, waiting_lines
+from chatflow_jupyter.ports.records import InstanceFilter
 
 _WORST_FIRST = (4, 5, 3, 0)
 MAX_NAMED = 5
@@ -77,7 +78,17 @@ async def print_end(session: Session, instance: Instance) -> None:
         stream=sys.stdout,
         command=session.command,
     )
+    for child in await _asking_children(session, instance):
+        lines += [f"  {line}" for line in waiting_lines(child, session.command)]
     print("\n".join(lines))
+
+
+async def _asking_children(session: Session, instance: Instance) -> Sequence[Instance]:
+    """Return some children that people have to answer before the instance can go on."""
+    if instance.waiting_reason is not WaitingReason.CHILDREN or instance.paused:
+        return ()
+    wanted = InstanceFilter(parent_id=instance.instance_id, status=str(Status.WAITING), limit=MAX_NAMED)
+    return await session.app.queries.instances(session.tenant_id, wanted)
 
 
 async def ended_object(session: Session, instance: Instance) -> JsonObject:

@@ -5,7 +5,7 @@ Used by the live display and by `chatflow tree`; knows nothing about terminals b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -97,6 +97,8 @@ def _phase_row(snapshot: Snapshot, phase: Phase, glyphs: Glyphs, rail: str) -> R
         PhaseState.SKIPPED: (glyphs.skipped, "dim"),
     }.get(record.state)
     if ended is not None:
+        if record.state is PhaseState.SUCCEEDED:
+            ended = _by_severity(root, [phase.name], glyphs)
         detail = _outcome(root, phase.name) or record.reason or phase.title
         return Row(
             rail=rail,
@@ -121,7 +123,7 @@ def _standing(snapshot: Snapshot, node: Instance, glyphs: Glyphs) -> tuple[str, 
     if status == "terminated":
         return glyphs.terminated, "red", None, "terminated"
     if status == "completed":
-        return glyphs.succeeded, "green", None, ""
+        return *_by_severity(node, node.phases, glyphs), None, ""
     attempt = snapshot.attempts.get(node.instance_id)
     if attempt is not None:
         return _running(attempt, glyphs)
@@ -218,6 +220,15 @@ def _node_row(snapshot: Snapshot, node: Instance, glyphs: Glyphs, rail: str) -> 
         detail=detail or _latest_outcome(node),
         duration=shown_duration(duration_of(node, snapshot.at)),
     )
+
+
+def _by_severity(node: Instance, phases: Iterable[str], glyphs: Glyphs) -> tuple[str, str]:
+    """Return sign and style of what succeeded: its outcome's `severity` says whether that is good news."""
+    outcomes = (node.variables.get(name) for name in phases)
+    found = {str(outcome.get("severity")) for outcome in outcomes if isinstance(outcome, dict)}
+    if "high" in found:
+        return glyphs.alarming, "red"
+    return (glyphs.alarming, "yellow") if "medium" in found else (glyphs.succeeded, "green")
 
 
 def _outcome(node: Instance, phase: str) -> str:

@@ -36,6 +36,7 @@ class Glyphs:
 
     succeeded: str = "✓"
     failed: str = "✗"
+    alarming: str = "▲"
     running: str = "●"
     queued: str = "◌"
     waiting: str = "⏸"
@@ -53,6 +54,7 @@ class Glyphs:
 ASCII_GLYPHS = Glyphs(
     succeeded="+",
     failed="x",
+    alarming="!",
     running="*",
     queued="o",
     waiting="=",

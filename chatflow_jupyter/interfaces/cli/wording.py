@@ -68,8 +68,9 @@ def waiting_lines(instance: Instance, command: CommandLine) -> list[str]:
     detail = safe_line(instance.waiting_detail or "", 300)
     match instance.waiting_reason:
         case WaitingReason.APPROVAL:
+            name = f"{safe_line(instance.parent.key, 60)}: " if instance.parent else ""
             return [
-                f"waiting for approval before {instance.phase}: {detail}",
+                f"{name}waiting for approval before {instance.phase}: {detail}",
                 f"  approve:  {command('trigger', ident, '--approve')}",
                 f"  reject:   {command('trigger', ident, '--reject')}",
             ]

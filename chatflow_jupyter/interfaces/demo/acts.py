@@ -64,7 +64,11 @@ def _second_act(
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the killed picture had hidden the cursor
     before = review.events()
-    _say(painted(f"\n  kill -9 {pid}: the run, its runner and its kernels are gone.", "red", sys.stdout))
+    _say(
+        painted(
+            f"\n  kill -9 {pid}: the run and its runner died in the middle of a notebook.", "red", sys.stdout
+        )
+    )
     _say(f"  $ {program()} resume {review.instance_id}\n")
     status = review.resume()
     kept = kept_phases(before, review.events())

@@ -74,15 +74,12 @@ def print_findings(saved: Mapping[str, Path]) -> bool:
 
 def _print(finding: Row) -> None:
     severity = str(finding.get("severity", ""))
-    place = safe_line(str(finding.get("path", "")))
-    if finding.get("line"):
-        place += f":{finding['line']}"
-    colour = COLOURS.get(severity, "bold")
-    _say(
-        f"  {painted(severity.ljust(7), colour, sys.stdout)} {place}  {safe_line(str(finding['title']), 160)}"
-    )
-    shown = safe_text(str(finding.get("evidence") or finding.get("detail") or "")).strip().splitlines()
-    for line in shown[:MAX_EVIDENCE_LINES]:
+    path, title = safe_line(str(finding.get("path", ""))), safe_line(str(finding["title"]), 160)
+    if not title.startswith(path):
+        title = f"{path}:{finding['line']}  {title}" if finding.get("line") else f"{path}  {title}"
+    _say(f"  {painted(severity.ljust(7), COLOURS.get(severity, 'bold'), sys.stdout)} {title}")
+    shown = safe_text(str(finding.get("evidence") or finding.get("detail") or "")).splitlines()
+    for line in [line for line in shown if line.strip()][:MAX_EVIDENCE_LINES]:
         _say(f"            {line[:140]}")
 
 

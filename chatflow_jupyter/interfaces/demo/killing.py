@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import shlex
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +20,7 @@ from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
 from chatflow_jupyter.domain.errors import InternalError
 from chatflow_jupyter.domain.ids import LOCAL_TENANT
 from chatflow_jupyter.domain.instance import Instance, PhaseState
+from chatflow_jupyter.interfaces.cli.main import main
 from chatflow_jupyter.interfaces.cli.session import program
 from chatflow_jupyter.ports.records import InstanceFilter
 from chatflow_jupyter.settings import Settings, load_settings
@@ -76,9 +79,13 @@ class Review:
 
     def resume(self) -> int:
         """Resume and follow in the foreground; returns the exit status of the command."""
-        return subprocess.run(
-            self._line("resume", self.instance_id), env=self.settings.for_child(), check=False
-        ).returncode
+        done = subprocess.run(
+            [*_ourselves(), "resume", self.instance_id, "--home", str(self.home)],
+            env=self.settings.for_child(),
+            stdout=subprocess.DEVNULL,  # its summary is the third act
+            check=False,
+        )
+        return done.returncode
 
     def events(self) -> list[dict[str, Any]]:
         """Return the history of the whole tree, as `chatflow history --tree --json` prints it."""
@@ -96,16 +103,13 @@ class Review:
         """Return the command line with which the reader reaches this home."""
         return " ".join([program(), *words, "--home", shlex.quote(str(self.home))])
 
-    def _line(self, *words: str) -> list[str]:
-        return [*_ourselves(), *words, "--home", str(self.home)]
-
     def _ask(self, *words: str) -> Any:  # whatever JSON the command prints
-        done = subprocess.run(
-            self._line(*words), env=self.settings.for_child(), stdout=subprocess.PIPE, check=False
-        )
-        if done.returncode != 0:
-            raise InternalError(f"chatflow {words[0]} ended with status {done.returncode}")
-        return json.loads(done.stdout)
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            status = main([*words, "--home", str(self.home)])
+        if status != 0:
+            raise InternalError(f"chatflow {words[0]} ended with status {status}")
+        return json.loads(printed.getvalue())
 
     async def _until_in_the_middle(self, process: subprocess.Popen[bytes]) -> str:
         settings = load_settings({"home": str(self.home)})

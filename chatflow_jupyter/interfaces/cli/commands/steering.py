@@ -17,6 +17,41 @@ from chatflow_jupyter.interfaces.cli.arguments import (
 
 def add_commands(commands: Subparsers) -> None:
     """Declare the five commands."""
+    _add_trigger(commands)
+    pause = add_command(
+        commands, "pause", _pause, "let what runs finish and start nothing new, in the whole subtree"
+    )
+    add_instance(pause)
+    add_place(pause)
+    add_json(pause)
+    resume = add_command(
+        commands,
+        "resume",
+        _resume,
+        "go on after a pause, a failure or a killed process",
+        "Go on after a pause, a failure or a killed process, and follow.\n"
+        "Finished phases are kept, not run again.",
+    )
+    retry = add_command(
+        commands,
+        "retry",
+        _retry,
+        "try a failed phase again, now",
+        "Run a failed phase, or one whose retry is scheduled, again now, and follow.",
+    )
+    for command in (resume, retry):
+        add_instance(command)
+        add_detach(command)
+        add_place(command)
+        add_json(command)
+    terminate = add_command(commands, "terminate", _terminate, "end an instance and its subtree for good")
+    add_instance(terminate)
+    terminate.add_argument("--reason", metavar="TEXT", help="why, kept with the end")
+    add_place(terminate)
+    add_json(terminate)
+
+
+def _add_trigger(commands: Subparsers) -> None:
     trigger = add_command(
         commands,
         "trigger",
@@ -46,40 +81,6 @@ def add_commands(commands: Subparsers) -> None:
     add_detach(trigger)
     add_place(trigger)
     add_json(trigger)
-
-    pause = add_command(
-        commands, "pause", _pause, "let what runs finish and start nothing new, in the whole subtree"
-    )
-    add_instance(pause)
-    add_place(pause)
-    add_json(pause)
-
-    resume = add_command(
-        commands,
-        "resume",
-        _resume,
-        "go on after a pause, a failure or a killed process",
-        "Go on after a pause, a failure or a killed process, and follow.\n"
-        "Finished phases are kept, not run again.",
-    )
-    retry = add_command(
-        commands,
-        "retry",
-        _retry,
-        "try a failed phase again, now",
-        "Run a failed phase, or one whose retry is scheduled, again now, and follow.",
-    )
-    for command in (resume, retry):
-        add_instance(command)
-        add_detach(command)
-        add_place(command)
-        add_json(command)
-
-    terminate = add_command(commands, "terminate", _terminate, "end an instance and its subtree for good")
-    add_instance(terminate)
-    terminate.add_argument("--reason", metavar="TEXT", help="why, kept with the end")
-    add_place(terminate)
-    add_json(terminate)
 
 
 def _trigger(options: argparse.Namespace) -> int:
