@@ -93,6 +93,12 @@ def report_of(ctx: Context, phase: str) -> PhaseReport | None:
         return None
 
 
+def announce(ctx: Context, report: PhaseReport, fine: str) -> None:
+    """Tell whoever follows the review what the phase found: a headline and its severity."""
+    ctx.output("headline", report.headline(fine))
+    ctx.output("severity", report.severity)
+
+
 def read_json(path: Path) -> Json:
     """Read a JSON file."""
     value: Json = json.loads(path.read_bytes())
