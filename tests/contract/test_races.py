@@ -3,13 +3,16 @@
 import asyncio
 from dataclasses import replace
 
+from chatflow_jupyter.domain.decision import StartAttempt
 from chatflow_jupyter.domain.errors import Conflict, SeqConflict
 from chatflow_jupyter.domain.ids import OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.ports.records import Commit
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.making import (
+    ALICE,
     LOCAL,
+    NO_ATTEMPT,
     NOW,
     birth,
     born,
@@ -78,6 +81,28 @@ async def test_a_key_that_lost_its_race_for_the_instance_is_not_burnt(state_stor
     await state_storage.commit(commit_of(step(instance)))
     assert await tried(state_storage, commit_of(step(instance), key=request_key())) == SeqConflict.code
     assert await tried(state_storage, commit_of(step(replace(instance, seq=2)), key=request_key())) == "done"
+
+
+async def test_of_commits_made_together_one_that_fails_late_leaves_nothing(
+    state_storage: IStateStorage,
+) -> None:
+    instances = [await started(state_storage, f"n{number:02}") for number in range(MANY)]
+    late = StartAttempt(attempt_id=NO_ATTEMPT, fence=1, started_at=NOW)
+    commits = [
+        commit_of(
+            birth(new_instance(f"new{number:02}")),
+            step(each, spent_sec=1.0, parts={"attempts": (late,) if number % 2 else ()}),
+            key=request_key(f"k{number}"),
+        )
+        for number, each in enumerate(instances)
+    ]
+    results = await asyncio.gather(*(tried(state_storage, commit) for commit in commits))
+    assert results == ["done", "stale_fence"] * (MANY // 2)
+    found = [(await state_storage.instance(LOCAL, each.instance_id)).spent_sec for each in instances]
+    assert found == [1.0, 0.0] * (MANY // 2)
+    positions = [each.position for each in await state_storage.events(LOCAL)]
+    assert positions == list(range(1, 1 + 2 * MANY))
+    assert await state_storage.stored_answer(LOCAL, ALICE, "k1") is None
 
 
 async def test_one_batch_of_children_committed_many_times_counts_once(state_storage: IStateStorage) -> None:

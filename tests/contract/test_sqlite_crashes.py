@@ -290,7 +290,7 @@ async def body(storage):
     try:
         await storage.commit(commit_of(step(instance, context={"large": "x" * 400_000})))
     except StorageFull as error:
-        print(error.message)
+        print(error.message, flush=True)
     assert await storage.instance(LOCAL, wfi("b")) == instance
     await storage.commit(commit_of(step(instance)))
     die()
