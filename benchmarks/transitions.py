@@ -164,8 +164,9 @@ async def _client(store: Store, at_gate: asyncio.Queue[InstanceId], rounds: Iter
             outputs={"high": 3, "files": ["a.py", "b.py"]},
             duration_sec=1.5,
         )
-        await store.orchestrator.apply(LOCAL_TENANT, row.instance_id, succeeded)
-        at_gate.put_nowait(row.instance_id)
+        advanced = await store.orchestrator.apply(LOCAL_TENANT, row.instance_id, succeeded)
+        if not advanced.ended:
+            at_gate.put_nowait(row.instance_id)
 
 
 async def _check_completed(store: Store) -> None:
