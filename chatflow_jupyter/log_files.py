@@ -13,7 +13,7 @@ KEPT_FILES = 3
 class _LogFile(logging.handlers.RotatingFileHandler):
     """A log file that is silent about its own faults: a full disk is told where something was lost by it."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's signature
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's signature
         """Leave the record out."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from .link_thread import Beating
 from .notebook import NotebookFailure, NotebookJob, NotebookResult, run_notebook
 from .phase_files import collect_artifacts, write_context
 from .phase_socket import phase_socket
+
+log = logging.getLogger(__name__)
 
 
 class AttemptFolder:
@@ -39,6 +42,11 @@ class AttemptFolder:
             folder.mkdir(mode=0o700, parents=True)
         owner = {"tenant_id": lease.attempt.tenant_id, "attempt_id": lease.attempt.attempt_id}
         (self.path / "attempt.json").write_text(json.dumps(owner))
+
+    def give_room(self) -> None:
+        """Delete what an attempt that has ended leaves on the disk, except its notebook."""
+        for folder in (self.run, self.bundle, self.fetched):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self) -> None:
         """Delete the folder and all in it."""
@@ -84,18 +92,17 @@ async def run_attempt(
         await asyncio.to_thread(folder.create, lease)
         await execution.fetch_bundle(attempt.attempt_id, attempt.fence, folder.bundle)
         result = await _run(execution, lease, folder, beating, cancel, limits)
-        await _store(execution, lease, folder)
     except (StaleFence, OrchestratorGone):
         raise
     except (ChatFlowError, OSError) as error:
-        message = error.message if isinstance(error, ChatFlowError) else f"{error.filename}: {error.strerror}"
-        failure = Failure(code="environment_error", message=message)
-        return AttemptReport(duration_sec=time.monotonic() - began, failure=failure)
+        return AttemptReport(duration_sec=time.monotonic() - began, failure=_environment(error))
+    unstored = await _keep(execution, lease, folder)
+    failure = unstored if result.error is None else failure_of(result.error)
     return AttemptReport(
         duration_sec=time.monotonic() - began,
-        outputs=result.outputs if result.ok else {},
+        outputs=result.outputs if failure is None else {},
         risk=result.risk,
-        failure=None if result.error is None else failure_of(result.error),
+        failure=failure,
     )
 
 
@@ -122,14 +129,49 @@ async def _run(
         return await run_notebook(limits(job), ProgressListener(beating), cancel)
 
 
-async def _store(execution: IExecution, lease: Lease, folder: AttemptFolder) -> None:
+async def _keep(execution: IExecution, lease: Lease, folder: AttemptFolder) -> Failure | None:
+    """Store what the attempt made, or say why not: then at least its notebook, in the room its folder gives back."""
+    try:
+        await _store_notebook(execution, lease, folder)
+        await _store_artifacts(execution, lease, folder)
+        return None
+    except (StaleFence, OrchestratorGone):
+        raise
+    except (ChatFlowError, OSError) as error:
+        failure = _environment(error)
+    await asyncio.to_thread(folder.give_room)
+    try:
+        await _store_notebook(execution, lease, folder)
+    except (StaleFence, OrchestratorGone):
+        raise
+    except (ChatFlowError, OSError) as error:
+        log.warning(
+            "the notebook of %s is not kept: %s", lease.attempt.attempt_id, _environment(error).message
+        )
+    return failure
+
+
+async def _store_notebook(execution: IExecution, lease: Lease, folder: AttemptFolder) -> None:
     attempt = lease.attempt
-    held = (attempt.attempt_id, attempt.fence)
     if folder.notebook.is_file():
-        name = f"{attempt.phase}.ipynb"
-        await execution.put_artifact(*held, name=name, kind="notebook", source=folder.notebook)
+        await execution.put_artifact(
+            attempt.attempt_id,
+            attempt.fence,
+            name=f"{attempt.phase}.ipynb",
+            kind="notebook",
+            source=folder.notebook,
+        )
+
+
+async def _store_artifacts(execution: IExecution, lease: Lease, folder: AttemptFolder) -> None:
+    held = (lease.attempt.attempt_id, lease.attempt.fence)
     for found in await asyncio.to_thread(collect_artifacts, folder.run):
         await execution.put_artifact(*held, name=found.name, kind=found.kind, source=found.path)
+
+
+def _environment(error: ChatFlowError | OSError) -> Failure:
+    message = error.message if isinstance(error, ChatFlowError) else f"{error.filename}: {error.strerror}"
+    return Failure(code="environment_error", message=message)
 
 
 def failure_of(error: NotebookFailure) -> Failure:

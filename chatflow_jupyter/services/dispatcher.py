@@ -8,7 +8,14 @@ from datetime import timedelta
 from enum import Enum
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
-from chatflow_jupyter.domain.errors import Conflict, InternalError, InvalidInput, NotFound, SeqConflict
+from chatflow_jupyter.domain.errors import (
+    ChatFlowError,
+    Conflict,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    SeqConflict,
+)
 from chatflow_jupyter.domain.fan_out import is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
@@ -70,14 +77,21 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Dispatch for ever, waking at commits and at due timers; a fault is logged and tried again."""
+        told = ""
         while True:
             seen = self._storage.change_token()
             try:
                 if not await self.step():
                     await self._storage.wait_for_change(seen, await self._rest_sec())
+                told = ""
+                continue
+            except ChatFlowError as error:
+                if error.message != told:
+                    log.warning("nothing goes on at the moment, trying again: %s", error.message)
+                told = error.message
             except Exception:
                 log.exception("dispatching failed; trying again in %s s", PAUSE_AFTER_FAULT_SEC)
-                await asyncio.sleep(PAUSE_AFTER_FAULT_SEC)
+            await asyncio.sleep(PAUSE_AFTER_FAULT_SEC)
 
     async def step(self) -> bool:
         """Do everything that is due now; returns whether there was anything."""
