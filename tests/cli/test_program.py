@@ -153,3 +153,53 @@ def test_paused_and_resumed(chatflow: Program) -> None:
     assert "the instance is paused" in chatflow("trigger", "last", "--approve", status=7).stderr
     assert chatflow.json("resume", "last", status=3)["waiting_reason"] == "approval"
     assert chatflow("watch", "last", status=3).stdout.count("InstanceWaiting") == 1
+
+
+PARENT = """\
+name: parent
+version: 1.0.0
+phases:
+  - name: files
+    children:
+      schema: ./child.yaml
+      items: [1, 2]
+      key: {field: item}
+      context: {number: {field: item}}
+      on_failure: continue
+  - {name: last, notebook: last.ipynb}
+"""
+CHILD = """\
+name: child
+version: 1.0.0
+phases:
+  - {name: work, notebook: work.ipynb}
+  - name: finish
+    notebook: last.ipynb
+    gate: {title: Look at it, auto: {field: context.number, operator: "!=", value: 2}}
+"""
+
+
+def test_a_child_that_asks_is_named_and_its_answer_lets_the_tree_go_on(
+    chatflow: Program, tmp_path: Path
+) -> None:
+    folder = tmp_path / "parent"
+    write_notebook(
+        folder / "work.ipynb", "pass", "print('so far')\nassert number != 1", parameters="number = 0"
+    )
+    write_notebook(folder / "last.ipynb", "pass")
+    (folder / "definition.yaml").write_text(PARENT)
+    (folder / "child.yaml").write_text(CHILD)
+    waiting = chatflow("run", str(folder), status=3)
+    assert "2: waiting for approval before finish: Look at it" in waiting.stdout
+    assert "AssertionError" in waiting.stderr
+    assert "so far" in waiting.stderr
+    told = chatflow.json("tree", "last")
+    nodes = {node["key"]: node for node in told["nodes"] if node["key"]}
+    assert (nodes["1"]["status"], nodes["2"]["waiting_reason"]) == ("failed", "approval")
+    assert (told["tree"]["total_nodes"], told["tree"]["failed_nodes"]) == (3, 1)
+    drawn = chatflow("tree", "last").stdout
+    assert "1/2 done, 1 failed" in drawn
+    approved = chatflow("trigger", nodes["2"]["instance_id"], "--approve")
+    assert [line.split()[0] for line in approved.stdout.splitlines() if line[0] != " "] == ["completed"] * 2
+    assert chatflow.json("status", "last")["status"] == "completed"
+    assert len(chatflow.json("history", "last", "--tree")) > len(chatflow.json("history", "last"))

@@ -23,16 +23,30 @@ MAX_NAMED = 5
 
 
 async def follow_to_the_end(session: Session, instance: Instance, *, after: int = 0) -> int:
-    """Drive and follow one instance on standard error, print how it ended, and return the exit status.
+    """Drive and follow an instance on standard error, print how it ended, and return the exit status.
 
-    Events up to the position `after` are not shown.
+    Of a child the whole tree is followed: what its end sets in motion is driven here as well. Events up to
+    the position `after` are not shown.
     """
     await drive(session, instance)
+    queries = session.app.queries
+    root = await queries.instance(session.tenant_id, instance.root_id)
     with display_for(sys.stderr, session.command) as display:
-        follower = Follower(session=session, instance=instance, display=display, after=after)
-        instance = await follower.follow()
+        root = await Follower(session=session, instance=root, display=display, after=after).follow()
+    instance = await queries.instance(session.tenant_id, instance.instance_id)
+    await _leave_the_rest(session, instance)
     await print_end(session, instance)
+    if instance.parent is not None and not session.options.json:
+        await print_end(session, root)
     return exit_status(instance)
+
+
+async def _leave_the_rest(session: Session, instance: Instance) -> None:
+    """See that the rest of the instance's tree goes on when only a part of it was followed."""
+    unfinished = await session.app.storage.unfinished_trees()
+    if any(tree.root_id == instance.root_id for tree in unfinished):
+        session.leaves_work = True
+        say(f"the rest of its tree goes on in the background: {session.command('watch', instance.root_id)}")
 
 
 async def drive(session: Session, instance: Instance) -> None:

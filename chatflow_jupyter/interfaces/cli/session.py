@@ -31,7 +31,10 @@ PROGRAMS = {"chatflow": "chatflow", "jupyter-chatflow": "jupyter chatflow"}
 
 @dataclass(kw_only=True)
 class Session:
-    """What a command works with. `followed` are the instances an interruption leaves behind."""
+    """What a command works with. `followed` are the instances an interruption leaves behind.
+
+    `leaves_work` says that what the command set in motion goes beyond what it followed.
+    """
 
     options: argparse.Namespace
     settings: Settings
@@ -39,6 +42,7 @@ class Session:
     tenant_id: TenantId
     principal: Principal = LOCAL_PRINCIPAL
     followed: list[InstanceId] = field(default_factory=list)
+    leaves_work: bool = False
 
     def command(self, *words: str) -> str:
         """Return a command line to show: it reaches the same home and tenant as this one."""
@@ -104,7 +108,10 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
             session = Session(
                 options=options, settings=settings, app=app, tenant_id=tenant_id, followed=followed
             )
-            return await action(session)
+            status = await action(session)
+        if session.leaves_work:
+            go_on_in_background(session)
+        return status
 
     try:
         return asyncio.run(within())
