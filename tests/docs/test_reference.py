@@ -1,6 +1,7 @@
 """Every reference page says what the code says."""
 
 import inspect
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import get_args
@@ -21,6 +22,7 @@ from tests.docs.definition_keys import MODELS, keys_of
 from tests.docs.histories import birth_of_a_child, telling
 from tests.docs.pages import (
     DOCS,
+    ROOT,
     Block,
     blocks,
     generated,
@@ -185,3 +187,12 @@ EXAMPLES = [
 @pytest.mark.parametrize(("page", "block"), EXAMPLES, ids=lambda entry: getattr(entry, "name", None))
 def test_every_definition_shown_is_valid(page: Path, block: Block) -> None:
     parse_definition(block.text, file=place(page))
+
+
+def test_the_outcomes_with_a_meaning_are_those_the_picture_looks_for() -> None:
+    told = {
+        plain(row[0]) for row in rows(section(REFERENCE / "python-sdk-phase.md", "What it may ask and say"))
+    }
+    drawn = ROOT / "chatflow_jupyter" / "interfaces" / "cli" / "picture.py"
+    looked_for = re.findall(r"outcome\.get\(\"(\w+)\"\)", drawn.read_text(encoding="utf-8"))
+    assert told == set(looked_for)
