@@ -107,9 +107,8 @@ def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack
 
 
 async def _open_storage(settings: Settings, clock: Clock) -> IStateStorage:
-    from .adapters.sql.sqlite_file import (
-        open_sqlite,
-    )  # half of a command's start, and the runner needs none of it
+    # Half of a command's start, and the runner needs none of it.
+    from .adapters.sql.sqlite_file import open_sqlite
 
     synchronous: Literal["normal", "full"] = "full" if settings.sqlite_sync == "full" else "normal"
     return await open_sqlite(settings.database, synchronous=synchronous, clock=clock)
@@ -183,6 +182,13 @@ async def _driving(
         await recovery.sweep()
         if role == "background" and await engine.orphans():
             spawn_background(settings)
+
+
+async def has_background(settings: Settings) -> bool:
+    """Whether a living background runner sees to this home; before it ends it looks once more for orphans."""
+    async with open_chatflow(settings) as app:
+        owners = await app.storage.owners()
+    return any(owner.kind == "background" and is_alive(owner) for owner in owners)
 
 
 def spawn_background(settings: Settings) -> int:

@@ -6,13 +6,15 @@ Started as `python -m chatflow_jupyter.interfaces.background` by `--detach` and 
 import asyncio
 import signal
 
-from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
+from chatflow_jupyter.bootstrap import ChatFlow, has_background, open_chatflow
 from chatflow_jupyter.quick_start import leave_out_costly_imports
 from chatflow_jupyter.settings import Settings, load_settings
 
 
 async def run(settings: Settings) -> None:
-    """Adopt and drive orphans until none has been left for `background.idle_sec`."""
+    """Adopt and drive orphans until none has been left for `background.idle_sec`; one a home is enough."""
+    if await has_background(settings):
+        return
     async with open_chatflow(settings, "background") as app:
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -96,6 +96,10 @@ async def run_attempt(
         raise
     except (ChatFlowError, OSError) as error:
         return AttemptReport(duration_sec=time.monotonic() - began, failure=_environment(error))
+    except Exception as error:
+        log.exception("attempt %s failed in the runner itself", attempt.attempt_id)
+        failed = Failure(code="environment_error", message=f"the runner failed: {error!r}; see its log")
+        return AttemptReport(duration_sec=time.monotonic() - began, failure=failed)
     unstored = await _keep(execution, lease, folder)
     failure = unstored if result.error is None else failure_of(result.error)
     return AttemptReport(
@@ -130,7 +134,7 @@ async def _run(
 
 
 async def _keep(execution: IExecution, lease: Lease, folder: AttemptFolder) -> Failure | None:
-    """Store what the attempt made, or say why not: then at least its notebook, in the room its folder gives back."""
+    """Store what the attempt made; or say why not, and keep at least its notebook."""
     try:
         await _store_notebook(execution, lease, folder)
         await _store_artifacts(execution, lease, folder)

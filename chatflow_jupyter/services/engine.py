@@ -86,14 +86,17 @@ class Engine:
 
     async def runner_gone(self) -> None:
         """Take back every attempt this process's runner held."""
-        for row in await self._storage.leases_of(self.owner_id):
-            await self._dispatcher.lose(row, cause="its runner process ended", counted=True)
+        await self._take_back(cause="its runner process ended", counted=True)
 
     async def leave(self) -> None:
         """Stop being an owner: what still ran here is queued again, uncounted, for whoever comes next."""
-        for row in await self._storage.leases_of(self.owner_id):
-            await self._dispatcher.lose(row, cause="its process was ended", counted=False)
+        await self._take_back(cause="its process was ended", counted=False)
         await self._storage.remove_owner(self.owner_id)
+
+    async def _take_back(self, *, cause: str, counted: bool) -> None:
+        await self.register()  # a write, so any claim cut short comes before it or never
+        for row in await self._storage.leases_of(self.owner_id):
+            await self._dispatcher.lose(row, cause=cause, counted=counted)
 
     async def watch(self) -> None:
         """Bury the dead, and in the background adopt orphans, for ever."""
