@@ -5,6 +5,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,7 @@ class Shell:
         assert self._bash.stdin is not None
         self._bash.stdin.close()
         self._bash.wait(timeout=10)
+        shutil.rmtree(self._files, ignore_errors=True)
 
 
 def told(body: str) -> Iterator[Told]:
