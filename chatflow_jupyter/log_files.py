@@ -3,7 +3,7 @@
 import logging
 import logging.handlers
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -15,6 +15,21 @@ class _LogFile(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's signature
         """Leave the record out."""
+
+
+def rotated(file: Path) -> Path:
+    """Make room in a log that processes append to as their output, and return it; call it before opening.
+
+    Beyond 2 MiB it becomes `NAME.1`, and the older ones one number higher; three are kept. Who has it open
+    goes on writing to what it has open. Whatever cannot be moved stays where it is.
+    """
+    with suppress(OSError):
+        if file.stat().st_size >= MAX_BYTES:
+            for number in range(KEPT_FILES, 0, -1):
+                newer = file.with_name(f"{file.name}.{number - 1}") if number > 1 else file
+                with suppress(FileNotFoundError):
+                    newer.replace(file.with_name(f"{file.name}.{number}"))
+    return file
 
 
 @contextmanager
