@@ -272,7 +272,7 @@ def _living() -> Iterator[Process]:
 def _kind(command: str) -> Kind:
     if "keeper.py" in command:
         return "keeper"
-    if "ipykernel_launcher" in command:
+    if "kernel_launcher" in command:
         return "kernel"
     if "chatflow_jupyter.runner" in command:
         return "runner"

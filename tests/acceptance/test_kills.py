@@ -68,19 +68,19 @@ def test_each_of_its_processes_may_be_killed_alone(product: Product, workshop: W
         return command
 
     command = running(1, product.spawn("run", notebook, "--idempotency-key", "k", "--json"))
-    product.kill("kernel")
+    assert product.kill("kernel")
     ended = command.wait()
     assert (ended.status, ended.json["failure"]["code"]) == (4, "kernel_died")
     assert "killed by SIGKILL" in ended.json["error"]
 
     command = running(2, product.spawn("retry", "last", "--json"))
-    product.kill("keeper")
+    assert product.kill("keeper")
     ended = command.wait()
     assert (ended.status, ended.json["failure"]["code"]) == (4, "kernel_died")
     product.none_left()
 
     command = running(3, product.spawn("retry", "last"))
-    product.kill("runner")
+    assert product.kill("runner")
     running(4, command)
     assert product.wait_for("AttemptLost").data["cause"] == "its runner process ended"
     command.kill()
