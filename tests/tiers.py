@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-TIERS = ("house", "unit", "contract", "engine", "sdk", "runner", "templates", "cli", "acceptance")
+TIERS = (
+    *("house", "unit", "contract", "engine", "services", "link", "docs"),
+    *("sdk", "runner", "templates", "cli", "acceptance"),
+)
 
 
 def tier_of(nodeid: str) -> str:

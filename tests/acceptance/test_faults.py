@@ -134,12 +134,16 @@ def test_detached_it_survives_its_terminal_and_ends_when_there_is_nothing_left(
 
     product.run("resume", "last", "--detach", status=0)
     until(lambda: workshop.marks["began"] == 2, what="the notebook runs again")
-    watching = product.spawn("watch", "last")
+    product.run("run", workshop.notebook("second.ipynb", []), "--detach", status=0)
+    product.wait_for("PhaseSucceeded", "second")
+    assert len(product.processes("background")) == 1
+    watching = product.spawn("watch", product.instances()[0][0])
     workshop.let("end")
     watched = watching.wait()
     assert (watched.status, "PhaseSucceeded" in watched.out) == (0, True)
     product.none_left(deadline_sec=LIMITS.deadline_sec)
-    assert product.run("status", "last", "--json", status=0).json["outcome"] == {"long": {"done": True}}
+    ended = product.run("status", product.instances()[0][0], "--json", status=0).json
+    assert ended["outcome"] == {"long": {"done": True}}
 
 
 def test_an_approval_sent_early_is_honoured_when_the_gate_is_reached(

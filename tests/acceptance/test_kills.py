@@ -95,7 +95,7 @@ def test_each_of_its_processes_may_be_killed_alone(product: Product, workshop: W
     assert [status for *_, status in product.attempts()] == ["failed", "failed", "lost", "lost", "succeeded"]
 
 
-def test_a_tree_killed_during_its_fan_out_ends_as_if_nothing_had_happened(
+def test_a_tree_killed_during_its_fan_out_ends_with_one_command_as_if_nothing_had_happened(
     product: Product, workshop: Workshop
 ) -> None:
     product.spawn("run", workshop.fan_out())
@@ -103,8 +103,7 @@ def test_a_tree_killed_during_its_fan_out_ends_as_if_nothing_had_happened(
     ident = product.instances()[0][0]
     product.kill_everything()
     workshop.let("children")
-    assert "waiting for approval before report" in product.run("resume", ident, status=3).out
-    done = product.run("trigger", ident, "--approve", "--json", status=0).json
+    done = product.run("trigger", ident, "--approve", "--json", status=0).json  # long before its gate
     assert done["outcome"]["report"] == {"total": sum(map(ord, "xyz"))}
     assert product.counts("PhaseSucceeded") == {"collect": 1, "look": 3, "files": 1, "report": 1}
     assert product.counts("PhaseStarted") == {"collect": 1, "look": 5, "report": 1}
