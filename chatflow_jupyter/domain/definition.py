@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -17,7 +17,7 @@ from pydantic import (
 from .conditions import Condition, condition_to_json, parse_condition
 from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
 from .json_schema import check_schema
-from .json_values import JsonObject, check_json
+from .json_values import JsonObject, JsonValue, check_json
 from .references import field_reference
 
 NAME = r"^[a-z][a-z0-9_]{0,63}$"
@@ -64,13 +64,20 @@ def _schema_reference(value: object) -> object:
     return value
 
 
-ConditionField = Annotated[
-    Any,  # a Condition; pydantic would otherwise try to validate the members itself
-    BeforeValidator(lambda raw: raw if raw is None or _is_condition(raw) else parse_condition(raw)),
-    PlainSerializer(lambda value: None if value is None else condition_to_json(value)),
-]
-JsonSchema = Annotated[dict[str, Any], BeforeValidator(_schema)]
-JsonFields = Annotated[dict[str, Any], BeforeValidator(_json)]
+if TYPE_CHECKING:
+    ConditionField: TypeAlias = Condition | None
+    JsonFields: TypeAlias = dict[str, JsonValue]
+    JsonSchema: TypeAlias = dict[str, JsonValue]
+    JsonItems: TypeAlias = tuple[JsonValue, ...]
+else:  # pydantic would otherwise validate the members itself, each in its own words
+    ConditionField = Annotated[
+        object,
+        BeforeValidator(lambda raw: raw if raw is None or _is_condition(raw) else parse_condition(raw)),
+        PlainSerializer(lambda value: None if value is None else condition_to_json(value)),
+    ]
+    JsonSchema = Annotated[dict[str, object], BeforeValidator(_schema)]
+    JsonFields = Annotated[dict[str, object], BeforeValidator(_json)]
+    JsonItems = tuple[object, ...]
 BundlePath = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_relative_path)]
 SchemaReference = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_schema_reference)]
 PhaseName = Annotated[str, Field(pattern=NAME)]
@@ -131,7 +138,7 @@ class Children(Model):
 
     schema_ref: SchemaReference = Field(alias="schema")
     foreach: str | None = None
-    items: tuple[Any, ...] | None = Field(default=None, strict=False)
+    items: JsonItems | None = Field(default=None, strict=False)
     key: JsonFields | None = None
     context: JsonFields = Field(default_factory=dict)
     max_parallel: int = Field(default=16, ge=1, le=10_000)
@@ -168,7 +175,7 @@ class Phase(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _flatten_start(cls, raw: Any) -> Any:  # pydantic hands over whatever was written
+    def _flatten_start(cls, raw: object) -> object:
         if isinstance(raw, Mapping):
             start = raw.get("start")
             if isinstance(start, Mapping) and set(start) == {"on_trigger"}:

@@ -7,7 +7,7 @@ are always text, and there are no tags, aliases, merges, dates or NaN.
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import yaml
@@ -80,25 +80,25 @@ def _checked_text(text: str | bytes, file: str) -> str:
     return content
 
 
-@dataclass(slots=True)
 class _Open:
     """A mapping or list whose end has not come yet."""
 
-    container: _Container
-    path: Path
-    key: str | None = None
+    def __init__(self, container: _Container, path: Path) -> None:
+        self.container = container
+        self.path = path
+        self.key: str | None = None
 
 
-@dataclass(slots=True)
 class _Builder:
     """Builds the value event by event, so that no depth of nesting can exhaust the stack."""
 
-    file: str
-    value: JsonValue = None
-    lines: dict[Path, int] = field(default_factory=dict)
-    _stack: list[_Open] = field(default_factory=list)
-    _documents: int = 0
-    _values: int = 0
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.value: JsonValue = None
+        self.lines: dict[Path, int] = {}
+        self._stack: list[_Open] = []
+        self._documents = 0
+        self._values = 0
 
     def take(self, event: yaml.Event) -> None:
         """Add one event of the parser."""
@@ -138,7 +138,7 @@ class _Builder:
         if self._stack and self._stack[-1].key is None and isinstance(self._stack[-1].container, dict):
             raise _fault(self.file, line, "a key must be text, not a list or mapping")
         path = self._put(container, line)
-        self._stack.append(_Open(container=container, path=path))
+        self._stack.append(_Open(container, path))
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         inside = self._stack[-1] if self._stack else None

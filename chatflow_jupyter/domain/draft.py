@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from .decision import (
     AttemptChange,
@@ -50,13 +49,13 @@ class Draft:
         """What has happened to the current phase."""
         return self.instance.phases[self.phase.name]
 
-    def change(self, **fields: Any) -> None:  # the fields of Instance, checked by `replace`
+    def change(self, **fields: object) -> None:
         """Replace fields of the instance."""
-        self.instance = replace(self.instance, **fields)
+        self.instance = replace(self.instance, **fields)  # type: ignore[arg-type]  # checked when run
 
-    def change_record(self, **fields: Any) -> None:  # the fields of PhaseRecord
+    def change_record(self, **fields: object) -> None:
         """Replace fields of the current phase's record."""
-        changed = replace(self.record, **fields)
+        changed = replace(self.record, **fields)  # type: ignore[arg-type]  # checked when run
         self.change(phases={**self.instance.phases, self.phase.name: changed})
 
     def emit(self, kind: EventType, *, phase: str | None = None, **data: JsonValue) -> None:

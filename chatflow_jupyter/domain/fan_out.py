@@ -36,7 +36,10 @@ def begin_fan_out(draft: Draft) -> Failure | None:
         message = f"children: the tree may be at most {draft.definition.max_depth} deep"
         return Failure(code="too_deep", message=message, phase=draft.phase.name)
     draft.change(fan_out=FanOut(total=len(items)), descendants=instance.descendants + len(items))
-    start_more(draft)
+    if instance.parent is not None and instance.seq == 1 and items:
+        draft.continue_self(ContinuationKind.FAN_OUT)  # a child being born: its own children come later
+    else:
+        start_more(draft)
     return None
 
 

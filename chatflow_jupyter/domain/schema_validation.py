@@ -6,18 +6,21 @@ needs no schema should not pay.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
+from referencing.jsonschema import DRAFT202012, Schema
+
+if TYPE_CHECKING:
+    from referencing._core import Resolver
 
 from .errors import InvalidInput
 from .json_values import JsonObject, JsonValue
 
-_NO_REMOTE: Registry[Any] = Registry()
+_NO_REMOTE: Registry[Schema] = Registry()
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCES = ("$ref", "$dynamicRef")
 
@@ -65,7 +68,7 @@ def _parts(schema: object) -> Iterator[Mapping[str, object]]:
             yield from _parts(entry)
 
 
-def _check_reference(key: str, target: str, resolver: Any) -> None:  # referencing types its resolver loosely
+def _check_reference(key: str, target: str, resolver: "Resolver[Schema]") -> None:
     if not target.startswith("#"):
         raise ValueError(f"{key} {target[:80]!r} points outside the schema; only #… is allowed")
     try:

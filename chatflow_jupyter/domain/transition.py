@@ -105,6 +105,9 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
             draft.emit(EventType.INSTANCE_STARTED)
             advance(draft)
         case Status.FAILED, _:
+            if request.data and instance.fan_out is not None:
+                message = "its children were started from the data there was; resume it without new data"
+                return Refusal(code="children_started", message=message)
             return _resume_failed(draft, request)
         case Status.WAITING, WaitingReason.TRIGGER:
             draft.change_record(triggered=True)
@@ -196,6 +199,9 @@ def _pause(draft: Draft, instance: Instance) -> Refusal | None:
     if instance.paused:
         return Refusal(code="paused", message="the instance is paused already")
     draft.change(paused=True)
+    if instance.attempt is not None and not instance.attempt.started:
+        draft.attempts.append(CancelAttempt(attempt_id=instance.attempt.attempt_id, ended_at=draft.now))
+        draft.change(attempt=None)
     draft.set_timer(TimerKind.GATE_EXPIRY, None)
     draft.emit(EventType.INSTANCE_PAUSED, phase=instance.phase)
     if instance.descendants:

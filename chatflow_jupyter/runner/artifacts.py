@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from chatflow_jupyter.domain.artifact_names import is_artifact_name
 from chatflow_jupyter.ports.records import ARTIFACT_KINDS
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,6 @@ PRIVATE_FOLDER = ".chatflow"
 MAX_ARTIFACTS = 10_000
 """How many files of one attempt are collected at most."""
 
-_MAX_NAME_BYTES = 255
 _KIND_BY_SUFFIX = {
     ".ipynb": "notebook",
     **dict.fromkeys((".html", ".htm", ".md", ".pdf", ".sarif", ".svg", ".png"), "report"),
@@ -49,7 +49,7 @@ def collect_artifacts(work_dir: Path) -> list[CollectedArtifact]:
     found: list[CollectedArtifact] = []
     for path, size_bytes in _regular_files(root):
         name = path.relative_to(root).as_posix()
-        if not _is_usable(name):
+        if not is_artifact_name(name):
             log.warning("artifact %r is passed over: its name is no plain text or too long", name)
             continue
         if len(found) >= MAX_ARTIFACTS:
@@ -106,10 +106,3 @@ def _declared_kinds(listing: Path) -> Mapping[str, str]:
             case {"name": str(name), "kind": str(kind)} if kind in ARTIFACT_KINDS:
                 kinds[name] = kind
     return kinds
-
-
-def _is_usable(name: str) -> bool:
-    try:
-        return len(name.encode()) <= _MAX_NAME_BYTES and name.isprintable()
-    except UnicodeEncodeError:
-        return False

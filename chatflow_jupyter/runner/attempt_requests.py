@@ -1,5 +1,6 @@
 """What a running notebook asks for while it runs, answered through `IExecution`."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class AttemptRequests:
         self._execution = execution
         self._held = (lease.attempt.attempt_id, lease.attempt.fence)
         self._folder = folder
+        self._fetching = asyncio.Lock()
 
     async def once_get(self, name: str) -> JournalEntry | None:
         """Return the JSON stored under `name` by an earlier attempt, or None."""
@@ -29,7 +31,10 @@ class AttemptRequests:
     async def once_get_file(self, name: str) -> Path | None:
         """Return a local copy of the bytes stored under `name`, or None."""
         target = self._target("once", name)
-        return target if await self._execution.once_get_file(*self._held, name, target) else None
+        async with self._fetching:
+            if target.exists() or await self._execution.once_get_file(*self._held, name, target):
+                return target
+        return None
 
     async def once_put_file(self, name: str, path: Path) -> None:
         """Store the bytes of `path` under `name`."""
@@ -38,15 +43,16 @@ class AttemptRequests:
     async def input_file(self, phase: str, name: str, parent: bool) -> Path:
         """Return a local copy of an earlier phase's artifact; raises `LookupError` with a clear line."""
         target = self._target("parent" if parent else "input", f"{phase}/{name}")
-        if target.exists():
-            return target
-        try:
-            await self._execution.fetch_artifact(
-                *self._held, phase=phase, name=name, parent=parent, target=target
-            )
-        except NotFound as error:
-            raise LookupError(error.message) from None
-        target.chmod(0o400)
+        async with self._fetching:
+            if target.exists():
+                return target
+            try:
+                await self._execution.fetch_artifact(
+                    *self._held, phase=phase, name=name, parent=parent, target=target
+                )
+            except NotFound as error:
+                raise LookupError(error.message) from None
+            target.chmod(0o400)
         return target
 
     def _target(self, kind: str, name: str) -> Path:

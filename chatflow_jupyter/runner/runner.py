@@ -94,7 +94,7 @@ class Runner:
             await asyncio.to_thread(folder.remove)
         except (StaleFence, OrchestratorGone) as error:
             log.info("attempt %s was taken away: %s", attempt.attempt_id, error)
-        except ChatFlowError:
+        except Exception:
             log.exception("attempt %s could not be reported; its lease will expire", attempt.attempt_id)
         finally:
             self._heart.let_go(beating)

@@ -1,10 +1,12 @@
 """Artifacts: bytes stored first, then published as rows under the fence."""
 
+import asyncio
 import mimetypes
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from chatflow_jupyter.domain.artifact_names import is_artifact_name
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
@@ -14,7 +16,6 @@ from chatflow_jupyter.ports.state_storage import IArtifactRows
 
 from .bundle import unpack
 
-MAX_NAME_LENGTH = 255
 UNTOUCHED = timedelta(hours=24)
 ATTEMPTS_TO_STORE = 5
 
@@ -83,7 +84,7 @@ class Artifacts:
         packed = target.with_name(target.name + ".zip")
         await self._storage.fetch(tenant_id, sha256, packed)
         try:
-            unpack(packed, target)
+            await asyncio.to_thread(unpack, packed, target)
         finally:
             packed.unlink(missing_ok=True)
 
@@ -99,14 +100,7 @@ class Artifacts:
 
 def check_artifact_name(name: str) -> None:
     """Raise `InvalidInput` unless `name` is a relative path that is safe on every system."""
-    parts = name.split("/")
-    fine = (
-        0 < len(name) <= MAX_NAME_LENGTH
-        and name.isprintable()
-        and "\\" not in name
-        and all(part not in ("", ".", "..") for part in parts)
-    )
-    if not fine:
+    if not is_artifact_name(name):
         raise InvalidInput(
             f"artifact name {name!r}: must be a relative path of printable characters, without .."
         )

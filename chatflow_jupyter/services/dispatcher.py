@@ -15,6 +15,8 @@ from chatflow_jupyter.domain.errors import (
     InvalidInput,
     NotFound,
     SeqConflict,
+    StorageFull,
+    Unreachable,
 )
 from chatflow_jupyter.domain.fan_out import is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, InstanceId, TenantId
@@ -102,57 +104,77 @@ class Dispatcher:
     async def _continuations(self) -> bool:
         rows = await self._storage.continuations(PAGE)
         ended: dict[tuple[TenantId, InstanceId], list[ContinuationRow]] = defaultdict(list)
+        worked = False
         for row in rows:
             note = row.continuation
             if note.kind is ContinuationKind.CHILD_ENDED:
                 ended[row.tenant_id, note.instance_id].append(row)
             elif note.kind is ContinuationKind.FAN_OUT:
-                await self._apply(row.tenant_id, note.instance_id, FanOutDue(), [row])
+                done = await self._apply(row.tenant_id, note.instance_id, FanOutDue(), [row])
+                worked = worked or done is not Applied.LATER
             else:
-                await self._walk_children(row)
+                worked = await self._walk_children(row) or worked
         for (tenant_id, parent_id), waiting in ended.items():
-            await self._children_ended(tenant_id, parent_id, waiting)
-        return bool(rows)
+            done = await self._children_ended(tenant_id, parent_id, waiting)
+            worked = worked or done is not Applied.LATER
+        return worked
 
     async def _children_ended(
         self, tenant_id: TenantId, parent_id: InstanceId, rows: Sequence[ContinuationRow]
-    ) -> None:
+    ) -> "Applied":
         results = []
         for row in rows:
             if row.continuation.about is not None:
                 child = await self._storage.instance(tenant_id, row.continuation.about)
                 if child.ended:
                     results.append(result_of(child))
-        await self._apply(tenant_id, parent_id, ChildrenEnded(children=tuple(results)), rows)
+        return await self._apply(tenant_id, parent_id, ChildrenEnded(children=tuple(results)), rows)
 
-    async def _walk_children(self, row: ContinuationRow) -> None:
-        """Pass a pause, resume, end or retry on to every child, page by page; safe to repeat."""
+    async def _walk_children(self, row: ContinuationRow) -> bool:
+        """Pass a pause, resume, end or retry on to every child; returns whether the note is done with.
+
+        When the parent was paused or resumed by somebody else meanwhile, the children are walked again:
+        that one's note may be gone already.
+        """
         tenant_id, note = row.tenant_id, row.continuation
         parent = await self._storage.instance(tenant_id, note.instance_id)
-        phase = parent.phase if note.kind is ContinuationKind.RETRY_CHILDREN else None
+        while True:
+            settled = await self._walk_once(note.kind, parent)
+            now = await self._storage.instance(tenant_id, note.instance_id)
+            if (now.paused, now.status) == (parent.paused, parent.status):
+                break
+            parent = now
+        if settled:
+            await self._storage.drop_continuations([row.continuation_id])
+        return settled
+
+    async def _walk_once(self, kind: ContinuationKind, parent: Instance) -> bool:
+        """Ask every child, page by page; returns whether nothing has to be tried again."""
+        phase = parent.phase if kind is ContinuationKind.RETRY_CHILDREN else None
         before: InstanceId | None = None
         settled = True
         while True:
-            wanted = InstanceFilter(parent_id=note.instance_id, phase=phase, before=before, limit=PAGE)
-            children = await self._storage.instances(tenant_id, wanted)
+            wanted = InstanceFilter(parent_id=parent.instance_id, phase=phase, before=before, limit=PAGE)
+            children = await self._storage.instances(parent.tenant_id, wanted)
             for child in children:
-                request = request_for_child(note.kind, parent, child)
+                request = request_for_child(kind, parent, child)
                 if request is not None:
-                    applied = await self._apply(tenant_id, child.instance_id, request, [])
+                    applied = await self._apply(parent.tenant_id, child.instance_id, request, [])
                     settled = settled and applied is not Applied.LATER
             if len(children) < PAGE:
-                break
+                return settled
             before = children[-1].instance_id
-        if settled:
-            await self._storage.drop_continuations([row.continuation_id])
 
     async def _timers(self) -> bool:
         timers = await self._storage.due_timers(self._clock.now())
+        worked = False
         for timer in timers:
             request: Request = RetryDue() if timer.kind is TimerKind.RETRY else GateExpiryDue()
-            if await self._apply(timer.tenant_id, timer.instance_id, request, []) is Applied.REFUSED:
+            applied = await self._apply(timer.tenant_id, timer.instance_id, request, [])
+            if applied is Applied.REFUSED:
                 await self._storage.drop_timer(timer)
-        return bool(timers)
+            worked = worked or applied is not Applied.LATER
+        return worked
 
     async def _sweep(self) -> bool:
         """Give lost attempts back. After a sleep of the machine, runners get one lease to report first."""
@@ -188,11 +210,16 @@ class Dispatcher:
         except (SeqConflict, InternalError) as error:
             log.warning("%s of %s is tried again: %s", type(request).__name__, instance_id, error)
             return Applied.LATER
+        except (Unreachable, StorageFull):
+            raise
         except REFUSALS as error:
             log.debug("%s of %s: %s", type(request).__name__, instance_id, error)
             if ids:
                 await self._storage.drop_continuations(ids)
             return Applied.REFUSED
+        except Exception:
+            log.exception("%s of %s failed; the others go on", type(request).__name__, instance_id)
+            return Applied.LATER
         return Applied.YES
 
     def _drift(self) -> float:
@@ -227,13 +254,20 @@ def _is_awaited(parent: Instance, child: Instance) -> bool:
     return waits and child.parent is not None and is_reopened(parent, child.parent.key)
 
 
+def _pause_like(parent: Instance, child: Instance) -> Request | None:
+    """Return what makes the child as paused as its parent is now, whichever note says to look."""
+    if parent.paused and not child.paused and not child.ended:
+        return Pause(principal=ENGINE_PRINCIPAL)
+    if child.paused and not parent.paused:
+        return Resume(principal=ENGINE_PRINCIPAL)
+    return None
+
+
 def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance) -> Request | None:
     """Return what the parent's note means for this child, or None when it no longer applies."""
     match kind:
-        case ContinuationKind.PAUSE_CHILDREN if parent.paused and not child.ended:
-            return Pause(principal=ENGINE_PRINCIPAL)
-        case ContinuationKind.RESUME_CHILDREN if not parent.paused and child.paused:
-            return Resume(principal=ENGINE_PRINCIPAL)
+        case ContinuationKind.PAUSE_CHILDREN | ContinuationKind.RESUME_CHILDREN:
+            return _pause_like(parent, child)
         case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):

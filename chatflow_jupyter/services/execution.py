@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, StaleFence
+from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput, NotFound, StaleFence
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Failure, Instance, PhaseState
 from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes
-from chatflow_jupyter.domain.requests import AttemptFailed, AttemptStarted, AttemptSucceeded
+from chatflow_jupyter.domain.requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -36,6 +37,7 @@ class Held:
 
     row: AttemptRow
     parent_id: InstanceId | None
+    started_sec: float
 
 
 class Execution:
@@ -84,12 +86,14 @@ class Execution:
         started = AttemptStarted(attempt_id=row.attempt_id, fence=row.fence, runner_id=runner_id)
         try:
             instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started)
-        except (StaleFence, Conflict):
+            record = await self._pinned.of(row.tenant_id, instance.definition)
+        except StaleFence:
             return None
-        record = await self._pinned.of(row.tenant_id, instance.definition)
+        except ChatFlowError:
+            await self._give_back(row)
+            raise
         parent_id = instance.parent.instance_id if instance.parent else None
-        row = replace(row, started_at=self._clock.now())
-        self._held[row.attempt_id] = Held(row=row, parent_id=parent_id)
+        self._held[row.attempt_id] = Held(row=row, parent_id=parent_id, started_sec=self._clock.monotonic())
         return Lease(
             attempt=row,
             variables=instance.view,
@@ -100,12 +104,20 @@ class Execution:
             lease_sec=self._lease_sec,
         )
 
+    async def _give_back(self, row: AttemptRow) -> None:
+        """Queue a claimed attempt again whose start could not be recorded; else its lease has to expire."""
+        lost = AttemptLost(
+            attempt_id=row.attempt_id, fence=row.fence, cause="its start failed", counted=False
+        )
+        with suppress(ChatFlowError):
+            await self._orchestrator.apply(row.tenant_id, row.instance_id, lost)
+
     async def heartbeat(self, attempt_id: AttemptId, fence: int, progress: Progress | None) -> None:
         """See `IExecution`. An attempt far beyond its time-out is failed here, whatever its runner says."""
         held = self._held_attempt(attempt_id, fence)
         row = held.row
-        if row.timeout_sec is not None and row.started_at is not None:
-            running_sec = (self._clock.now() - row.started_at).total_seconds()
+        if row.timeout_sec is not None:
+            running_sec = self._clock.monotonic() - held.started_sec
             if running_sec > row.timeout_sec + OVERTIME_SEC:
                 message = (
                     f"still running {running_sec:.0f} s after its start; the limit is {row.timeout_sec:g} s"
@@ -115,9 +127,13 @@ class Execution:
                     attempt_id, fence, AttemptReport(duration_sec=running_sec, failure=failure)
                 )
                 raise StaleFence(f"{attempt_id}: {message}")
-        await self._storage.heartbeat(
-            row.tenant_id, attempt_id, fence, lease_expires_at=self._expiry(), progress=progress
-        )
+        try:
+            await self._storage.heartbeat(
+                row.tenant_id, attempt_id, fence, lease_expires_at=self._expiry(), progress=progress
+            )
+        except StaleFence:
+            self._held.pop(attempt_id, None)
+            raise
 
     async def put_artifact(
         self, attempt_id: AttemptId, fence: int, *, name: str, kind: str, source: Path
@@ -173,7 +189,7 @@ class Execution:
 
     async def once_get_file(self, attempt_id: AttemptId, fence: int, name: str, target: Path) -> bool:
         """See `IExecution`."""
-        entry = await self.once_get(attempt_id, fence, name)
+        entry = await self.once_get(attempt_id, fence, _of_cell(name))
         if entry is None or entry.sha256 is None:
             return False
         tenant_id = self._held_attempt(attempt_id, fence).row.tenant_id
@@ -186,7 +202,7 @@ class Execution:
         row = self._held_attempt(attempt_id, fence).row
         stored = await self._artifacts.store(row.tenant_id, source)
         await self._storage.journal_put(
-            row.tenant_id, attempt_id, fence, name, sha256=stored.sha256, now=self._clock.now()
+            row.tenant_id, attempt_id, fence, _of_cell(name), sha256=stored.sha256, now=self._clock.now()
         )
 
     async def complete(self, attempt_id: AttemptId, fence: int, report: AttemptReport) -> None:
@@ -232,6 +248,11 @@ def _settled(matching: Sequence[ArtifactRecord], instance: Instance, phase: str)
     if state is None or not (state.state is PhaseState.SUCCEEDED or state.notebook_done):
         raise NotFound(f"phase {phase} has not succeeded, so its artifacts are not offered as input")
     return max(matching, key=lambda record: record.attempt)
+
+
+def _of_cell(name: str) -> str:
+    """Return the journal's name for what `%%once` stores, apart from what `ctx.once` stores."""
+    return f"%%once {name}"
 
 
 def _check_once_name(name: str) -> None:

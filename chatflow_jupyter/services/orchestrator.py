@@ -50,6 +50,7 @@ class NewInstance:
             "context": self.context,
             "feature_id": self.feature_id,
             "automation_level": self.automation_level,
+            "meta": self.meta,
             "start": self.start,
         }
 
@@ -116,6 +117,7 @@ class Orchestrator:
             "instance_id": instance_id,
             "data": request.data,
             "decision": request.decision,
+            "reason": request.reason,
         }
         answered = await self._answered(tenant_id, request.principal, key, body)
         if answered is not None:

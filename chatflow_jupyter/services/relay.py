@@ -2,7 +2,7 @@
 
 import logging
 
-from chatflow_jupyter.domain.errors import Unreachable
+from chatflow_jupyter.domain.errors import ChatFlowError
 from chatflow_jupyter.ports.event_bus import IEventBus
 from chatflow_jupyter.ports.state_storage import IEvents
 
@@ -21,13 +21,13 @@ class Relay:
         self._bus = bus
 
     async def run(self) -> None:
-        """Relay for ever; everything else goes on while the bus is away."""
+        """Relay for ever; everything else goes on while the bus is away or the store is full."""
         while True:
             seen = self._storage.change_token()
             try:
                 moved = await self.step()
-            except Unreachable as error:
-                log.warning("the bus is away, events wait in the outbox: %s", error.message)
+            except ChatFlowError as error:
+                log.warning("events wait in the outbox: %s", error.message)
                 await self._storage.wait_for_change(seen, PAUSE_AFTER_FAILURE_SEC)
                 continue
             if not moved:

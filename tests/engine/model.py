@@ -40,6 +40,8 @@ class Model(Rules):
             raise No("decision_required")
         if reason == "budget" and self.budget_is_used_up(node):
             raise No("budget_exhausted")
+        if status == "failed" and node["fan"] and data:
+            raise No("children_started")
         if status == "failed" and not engine and node["fan"] and self.terminated_children(node):
             raise No("child_terminated")
         node["trigger"].update(data)
@@ -71,6 +73,10 @@ class Model(Rules):
         if node["status"] in OVER or node["paused"]:
             raise No("already_ended" if node["status"] in OVER else "paused")
         node["paused"], node["gate_at"] = True, None
+        if node["attempt"] and not self.attempts[node["attempt"]].get("started"):
+            self.attempts[node["attempt"]].update(status="cancelled")
+            self.attempts[node["attempt"]]["fence"] += 1
+            node["attempt"] = None
         if node["had_children"]:
             self.notes.append(("pause_children", node["id"], None))
 
@@ -231,10 +237,11 @@ class Model(Rules):
 
     def pass_on(self, kind: str, parent: Node, child: Node) -> bool:
         """Do to the child what the note to its parent means now; whether it meant anything."""
-        if kind == "pause_children" and parent["paused"]:
-            self.pause(child)
-        elif kind == "resume_children" and not parent["paused"]:
-            self.resume(child)
+        if kind in ("pause_children", "resume_children"):  # both say: be as your parent is now
+            if parent["paused"]:
+                self.pause(child)
+            else:
+                self.resume(child)
         elif kind == "terminate_children" and parent["status"] == "terminated":
             self.terminate(child)
         elif kind == "retry_children" and child["status"] == "failed" and self.waits_for(parent, child):

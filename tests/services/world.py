@@ -213,7 +213,7 @@ class World:
 
     async def new(self, definition: str = LINEAR, **more: Any) -> Instance:
         """Publish `definition` and start an instance of it."""
-        folder = self.template("made", definition, leaf__yaml=LEAF)
+        folder = self.template("made", definition, leaf__yaml=LEAF, **more.pop("files", {}))
         record = await self.definitions.publish_folder(folder, LOCAL_TENANT)
         key, context = more.pop("key", None), more.pop("context", {})
         wanted = NewInstance(record=record, context=context, principal=LOCAL_PRINCIPAL, start=True, **more)

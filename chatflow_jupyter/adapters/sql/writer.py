@@ -99,7 +99,14 @@ class Writer:
                 request.answer.set_exception(outcome.error)
 
     def _commit(self, together: Sequence[_Request]) -> list[_Outcome]:
-        """Commit all of it at once; when that fails as a whole, each alone, so that each hears of its own."""
+        """Commit all of it at once; when that fails as a whole, each alone, so that each hears of its own.
+
+        When no transaction can be begun at all (the file stays locked), everybody hears so at once.
+        """
+        try:
+            self._driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return [self._failed(error)] * len(together)
         try:
             return self._transaction(together)
         except Exception as error:  # noqa: BLE001 - handed to whoever asked
@@ -108,7 +115,6 @@ class Writer:
             return [self._failed(error)]
 
     def _transaction(self, together: Sequence[_Request]) -> list[_Outcome]:
-        self._driver.execute("BEGIN IMMEDIATE")
         try:
             if len(together) == 1:
                 outcomes = [_Outcome(value=together[0].work(self._connection))]
