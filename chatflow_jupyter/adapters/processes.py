@@ -29,18 +29,23 @@ def this_process(owner_id: OwnerId, kind: Literal["foreground", "background"], n
 
 
 def is_alive(owner: Owner) -> bool:
-    """Whether that process lives; of another host nothing can be known, so it counts as alive."""
+    """Whether that process lives; of another host nothing can be known, so it counts as alive.
+
+    A host that got another name since is the same one: it has not booted in between.
+    """
+    if owner.boot_id and owner.boot_id == _boot_id():
+        return _started_ticks(owner.pid) == owner.started_ticks
     if owner.host != socket.gethostname():
         return True
-    if owner.boot_id != _boot_id():
-        return False
-    return _started_ticks(owner.pid) == owner.started_ticks
+    return not owner.boot_id and _started_ticks(owner.pid) == owner.started_ticks
 
 
 @cache
 def _boot_id() -> str:
+    """Return what names this boot and, in a container, this set of processes; empty where nothing does."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""
 
