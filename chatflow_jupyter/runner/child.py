@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -28,7 +29,11 @@ class RunnerChild:
 
     def start(self) -> None:
         """Start the process at once, so that it warms up while its orchestrator does."""
-        with Path(self._configuration.log_file).open("ab") as output:
+        try:
+            output = Path(self._configuration.log_file).open("ab")  # noqa: SIM115 - closed below
+        except OSError:  # no room, or read-only: whoever opens the store says so better
+            output = Path(os.devnull).open("ab")  # noqa: SIM115
+        with output:
             self._runner = take_or_start(output)
         self._runner.tell(self._configuration)
 

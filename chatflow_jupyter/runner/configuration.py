@@ -1,4 +1,4 @@
-"""What a runner process is told when it starts, apart from the runner, so that reading it is quick."""
+"""What a runner process is told, apart from the runner, so that an orchestrator need not import that."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,9 +9,9 @@ END_GRACE_SEC = 4.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunnerConfiguration:
-    """What a runner process is told when it starts; `descriptor` is its end of the link."""
+    """What a runner process is told; what it prints goes to `log_file`."""
 
-    descriptor: int
+    log_file: str
     runner_id: str
     work: str
     slots: int
@@ -20,10 +20,10 @@ class RunnerConfiguration:
     log_level: str
 
     def dump(self) -> str:
-        """Return the form that goes on the command line."""
+        """Return the form that goes over the link."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def load(cls, text: str) -> "RunnerConfiguration":
+    def load(cls, text: str | bytes) -> "RunnerConfiguration":
         """Read what `dump` gave."""
         return cls(**json.loads(text))

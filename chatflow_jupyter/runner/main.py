@@ -1,4 +1,4 @@
-"""The runner process: `python -m chatflow_jupyter.runner CONFIGURATION`, started by its orchestrator."""
+"""The runner process: `python -m chatflow_jupyter.runner DESCRIPTOR`, its end of the link."""
 
 import asyncio
 import logging
@@ -16,23 +16,39 @@ from .execution_client import ExecutionClient
 from .link_thread import LinkThread
 from .notebook import NotebookJob
 from .orphans import become_subreaper, end_orphans
+from .process import told
 from .runner import Runner
 
 log = logging.getLogger(__name__)
 
 
-def main(text: str) -> int:
+def main(descriptor: int) -> int:
     """Run until the orchestrator is gone; everything started here has ended when this returns."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = socket.socket(fileno=descriptor)
+    text = told(connection)
+    if text is None:
+        return 0
     configuration = RunnerConfiguration.load(text)
+    _write_to(Path(configuration.log_file))
     logging.basicConfig(
         level=configuration.log_level.upper(), format="%(asctime)s runner %(levelname)s %(name)s %(message)s"
     )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     become_subreaper()
-    connection = socket.socket(fileno=configuration.descriptor)
     asyncio.run(_serve(configuration, connection))
     end_orphans()
     return 0
+
+
+def _write_to(log_file: Path) -> None:
+    """Send what this process and libraries in it print to the file."""
+    try:
+        output = log_file.open("ab", buffering=0)
+    except OSError:  # no room, or read-only: the work itself may still be possible
+        return
+    with output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
 
 
 async def _serve(configuration: RunnerConfiguration, connection: socket.socket) -> None:
@@ -66,6 +82,6 @@ async def _serve(configuration: RunnerConfiguration, connection: socket.socket) 
 
 def entry() -> None:
     """Start from the command line."""
-    status = main(sys.argv[1])
+    status = main(int(sys.argv[1]))
     logging.shutdown()
     os._exit(status)

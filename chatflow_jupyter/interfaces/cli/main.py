@@ -13,14 +13,32 @@ from chatflow_jupyter.quick_start import leave_out_costly_imports
 
 INTERRUPTED = 130
 INTERNAL = 1
+DRIVING = frozenset({"run", "trigger", "resume", "retry"})
+NOT_DRIVING = frozenset({"--detach", "--dry-run", "-h", "--help"})
 
 
 def entry() -> None:
     """Run the command line of this process and end it with the exit status."""
     leave_out_costly_imports()
-    status = main(sys.argv[1:])
+    status = _main_with_early_runner(sys.argv[1:]) if _may_drive(sys.argv[1:]) else main(sys.argv[1:])
     _close_quietly()
     sys.exit(status)
+
+
+def _may_drive(arguments: Sequence[str]) -> bool:
+    """Return whether the command will need a runner, unless something is wrong with it."""
+    return bool(DRIVING & set(arguments[:1])) and not NOT_DRIVING & set(arguments)
+
+
+def _main_with_early_runner(arguments: Sequence[str]) -> int:
+    """Let the runner start while the command is read and checked; it is ended when nobody asks for it."""
+    from chatflow_jupyter.runner.process import discard_early, start_early
+
+    start_early()
+    try:
+        return main(arguments)
+    finally:
+        discard_early()
 
 
 def main(arguments: Sequence[str]) -> int:
