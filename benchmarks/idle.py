@@ -27,7 +27,7 @@ def measure() -> Sequence[Figure]:
         assert process.returncode == 0, problems
         until(lambda: home.answer("status", "last")["status"] == "completed", what="completed", every_sec=0.2)
         until(lambda: len(_staying(home)) == 2, what="only the background process and its runner stay")
-        commands = ", ".join(sorted(command_line(pid).split(" ")[2] for pid in _staying(home)))
+        commands = ", ".join(sorted(_module(pid) for pid in _staying(home)))
         weighed = []
         for _ in range(SAMPLES):
             time.sleep(EVERY_SEC)
@@ -47,3 +47,8 @@ def measure() -> Sequence[Figure]:
 
 def _staying(home: Home) -> set[int]:
     return {pid for pid in of_home(home.folder.parent) if "chatflow_jupyter" in command_line(pid)}
+
+
+def _module(pid: int) -> str:
+    words = command_line(pid).split(" ")
+    return words[words.index("-m") + 1]

@@ -7,7 +7,9 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from chatflow_jupyter.log_files import rotated
 from chatflow_jupyter.ports.execution import IExecution
 
 from .configuration import END_GRACE_SEC, RunnerConfiguration
@@ -29,13 +31,16 @@ class RunnerChild:
 
     def start(self) -> None:
         """Start the process at once, so that it warms up while its orchestrator does."""
-        try:
-            output = Path(self._configuration.log_file).open("ab")  # noqa: SIM115 - closed below
-        except OSError:  # no room, or read-only: whoever opens the store says so better
-            output = Path(os.devnull).open("ab")  # noqa: SIM115
-        with output:
+        with self._output() as output:
             self._runner = take_or_start(output)
         self._runner.tell(self._configuration)
+
+    def _output(self) -> BinaryIO:
+        """Open what the runner prints to; a log that cannot be written is no reason not to run."""
+        try:
+            return rotated(Path(self._configuration.log_file)).open("ab")
+        except OSError:
+            return Path(os.devnull).open("ab")
 
     async def run(self, execution: IExecution, on_gone: Callable[[], Awaitable[None]]) -> None:
         """Serve the runner from `execution`, and start another whenever one dies; ends it when cancelled.
