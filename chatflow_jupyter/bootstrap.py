@@ -5,9 +5,9 @@ import errno
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from .adapters.files.storage import LocalArtifactStorage
@@ -15,8 +15,8 @@ from .adapters.inprocess.bus import InProcessBus
 from .adapters.processes import is_alive, this_process
 from .adapters.system_clock import SystemClock, UuidFactory
 from .domain.errors import HomeInUse, StorageFull
-from .domain.ids import OwnerId, RunnerId
-from .log_files import log_to
+from .domain.ids import InstanceId, OwnerId, RunnerId, TenantId
+from .log_files import log_to, rotated
 from .ports.clock import Clock
 from .ports.state_storage import IStateStorage
 from .services.artifacts import Artifacts
@@ -50,6 +50,12 @@ class ChatFlow:
     queries: Queries
     bus: InProcessBus
     engine: "Engine | None" = None
+
+    async def is_driven(self, tenant_id: TenantId, root_id: InstanceId) -> bool | None:
+        """Return whether a living process drives that tree; None when none does and none is needed."""
+        from .services.engine import is_driven
+
+        return await is_driven(self.storage, is_alive, tenant_id, root_id)
 
 
 @asynccontextmanager
@@ -92,7 +98,7 @@ def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack
     from .runner.configuration import RunnerConfiguration
 
     configuration = RunnerConfiguration(
-        descriptor=-1,
+        log_file=str(settings.logs / "runner.log"),
         runner_id=RunnerId(f"run_{owner_id.removeprefix('own_')}"),
         work=str(settings.work),
         slots=settings.runner_slots,
@@ -100,7 +106,7 @@ def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack
         notebook_output_bytes=settings.runner_notebook_output_bytes,
         log_level=settings.log_level,
     )
-    child = RunnerChild(configuration, settings.logs / "runner.log")
+    child = RunnerChild(configuration)
     stack.push_async_callback(child.end)
     child.start()
     return child
@@ -146,57 +152,62 @@ async def _driving(
     owner = this_process(owner_id, role, clock.now())
 
     async def hand_over() -> None:
-        spawn_background(settings)
+        await see_to_background(settings, storage)
 
     engine = Engine(storage, dispatcher, owner, is_alive, hand_over if role == "foreground" else None)
+    lease_sec = settings.runner_lease_sec
     execution = Execution(
-        storage,
-        app.artifacts,
-        app.orchestrator,
-        pinned,
-        clock,
-        owner_id=owner_id,
-        lease_sec=settings.runner_lease_sec,
+        storage, app.artifacts, app.orchestrator, pinned, clock, owner_id=owner_id, lease_sec=lease_sec
     )
     await engine.register()
     await recovery.sweep()
     relay = Relay(storage, app.bus)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(work)
-                for work in (
-                    child.run(execution, engine.runner_gone),
-                    dispatcher.run(),
-                    relay.run(),
-                    engine.watch(),
-                )
-            ]
-            try:
-                yield ChatFlow(**{**vars(app), "engine": engine})
-            finally:
-                for task in running:
-                    task.cancel()
+        async with _meanwhile(
+            child.run(execution, engine.runner_gone), dispatcher.run(), relay.run(), engine.watch()
+        ):
+            yield replace(app, engine=engine)
     finally:
-        await engine.leave()
+        left_behind = await engine.leave()
         await recovery.sweep()
-        if role == "background" and await engine.orphans():
-            spawn_background(settings)
+        if engine.hands_on and left_behind:
+            await hand_over()
 
 
-async def has_background(settings: Settings) -> bool:
-    """Whether a living background runner sees to this home; before it ends it looks once more for orphans."""
-    async with open_chatflow(settings) as app:
-        owners = await app.storage.owners()
-    return any(owner.kind == "background" and is_alive(owner) for owner in owners)
+@asynccontextmanager
+async def _meanwhile(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Have all of them done for as long as the body lasts; when one fails, the others and the body end."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(work) for work in works]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+async def has_background(storage: IStateStorage) -> bool:
+    """Whether a living background runner sees to this home."""
+    return any(owner.kind == "background" and is_alive(owner) for owner in await storage.owners())
+
+
+async def see_to_background(settings: Settings, storage: IStateStorage) -> None:
+    """Have what is to be done, and was committed before, done in the background.
+
+    A living one is enough even when it is about to end because it is idle: it is seen here, so it has yet to
+    leave, and after it has left it looks once more for orphans and calls this (`Engine.leave`). Only when it
+    was told to end, or is killed, is nothing started in its place.
+    """
+    if not await has_background(storage):
+        spawn_background(settings)
 
 
 def spawn_background(settings: Settings) -> int:
     """Start the background runner of this home, apart from this terminal; returns its pid."""
     settings.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.logs / "background.out").open("ab") as output:
+    with rotated(settings.logs / "background.out").open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "chatflow_jupyter.interfaces.background"],
+            [sys.executable, "-P", "-m", "chatflow_jupyter.interfaces.background"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,42 +1,62 @@
 """The background runner: drives whatever nobody else does, and ends when there is nothing left.
 
-Started as `python -m chatflow_jupyter.interfaces.background` by `--detach` and by whoever finds orphans.
+Started as `python -P -m chatflow_jupyter.interfaces.background` by `--detach` and by whoever finds orphans.
 """
 
 import asyncio
+import logging
 import signal
 
 from chatflow_jupyter.bootstrap import ChatFlow, has_background, open_chatflow
+from chatflow_jupyter.domain.errors import ChatFlowError
 from chatflow_jupyter.quick_start import leave_out_costly_imports
+from chatflow_jupyter.services.engine import Engine
 from chatflow_jupyter.settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SEC = 0.5
 
 
 async def run(settings: Settings) -> None:
-    """Adopt and drive orphans until none has been left for `background.idle_sec`; one a home is enough."""
-    if await has_background(settings):
-        return
+    """Adopt and drive orphans until none has been left for `background.idle_sec`; one a home is enough.
+
+    Told to end by a signal, it ends; what it leaves unfinished waits for the next command.
+    """
+    async with open_chatflow(settings) as app:
+        if await has_background(app.storage):
+            return
     async with open_chatflow(settings, "background") as app:
+        assert app.engine is not None
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        idling = asyncio.ensure_future(_until_idle(app))
-        told = asyncio.ensure_future(ending.wait())
-        await asyncio.wait({idling, told}, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (idling, told):
-            waiting.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            idling = tasks.create_task(_end_when_idle(app, app.engine, ending))
+            await ending.wait()
+            idling.cancel()
 
 
-async def _until_idle(app: ChatFlow) -> None:
-    assert app.engine is not None
+async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -> None:
+    """Set `ending` once nothing has been left to do for long enough; adopting is the engine's own concern."""
     idle_since = app.clock.monotonic()
     while True:
         seen = app.storage.change_token()
-        await app.engine.look_after_orphans()
-        if not await app.engine.is_idle():
+        if not await _is_idle(engine):
             idle_since = app.clock.monotonic()
         elif app.clock.monotonic() - idle_since >= app.settings.background_idle_sec:
-            return
-        await app.storage.wait_for_change(seen, 0.5)
+            break
+        await app.storage.wait_for_change(seen, LOOK_EVERY_SEC)
+    engine.hand_on()
+    ending.set()
+
+
+async def _is_idle(engine: Engine) -> bool:
+    try:
+        return await engine.is_idle()
+    except ChatFlowError as error:
+        log.warning("whether anything is left to do cannot be seen at the moment: %s", error.message)
+        return False
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Set
 from typing import Literal
 
 from chatflow_jupyter.domain.errors import ChatFlowError
@@ -15,6 +15,7 @@ from .dispatcher import Dispatcher
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SEC = 1.0
+PAUSE_BETWEEN_LOOKS_SEC = 0.2
 
 
 class Engine:
@@ -34,11 +35,22 @@ class Engine:
         self._owner = owner
         self._is_alive = is_alive
         self._hand_over = hand_over
+        self._driven: set[InstanceId] = set()
+        self._hands_on = False
 
     @property
     def owner_id(self) -> OwnerId:
         """Who this process is."""
         return self._owner.owner_id
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether others are to go on with what this process leaves unfinished."""
+        return self._hands_on
+
+    def hand_on(self) -> None:
+        """Leave what is unfinished to others: this process ends in order, nobody told it to stop."""
+        self._hands_on = True
 
     async def register(self) -> None:
         """Become an owner."""
@@ -57,12 +69,12 @@ class Engine:
         """Drive that tree from now on, unless a living process does."""
         await self.bury_the_dead()
         holder = await self._storage.owner_of(tenant_id, root_id)
-        if holder == self.owner_id:
-            return "ours"
-        if holder is not None:
+        if holder is None and await self._storage.adopt(tenant_id, root_id, self.owner_id, instead_of=None):
+            holder = self.owner_id
+        if holder != self.owner_id:
             return "theirs"
-        adopted = await self._storage.adopt(tenant_id, root_id, self.owner_id, instead_of=None)
-        return "ours" if adopted else "theirs"
+        self._driven.add(root_id)
+        return "ours"
 
     async def look_after_orphans(self, *, but: Collection[InstanceId] = ()) -> Collection[UnfinishedTree]:
         """See that unfinished trees without an owner go on, here or in the background; returns them."""
@@ -81,17 +93,27 @@ class Engine:
         return [tree for tree in await self._storage.unfinished_trees() if tree.owner_id is None]
 
     async def is_idle(self) -> bool:
-        """Whether none of the trees this process owns has anything left to do."""
-        return not any(tree.owner_id == self.owner_id for tree in await self._storage.unfinished_trees())
+        """Whether nothing is left to do here: other living processes drive whatever is unfinished."""
+        others = await living(self._storage, self._is_alive) - {self.owner_id}
+        return all(tree.owner_id in others for tree in await self._storage.unfinished_trees())
 
     async def runner_gone(self) -> None:
         """Take back every attempt this process's runner held."""
         await self._take_back(cause="its runner process ended", counted=True)
 
-    async def leave(self) -> None:
-        """Stop being an owner: what still ran here is queued again, uncounted, for whoever comes next."""
+    async def leave(self) -> Collection[UnfinishedTree]:
+        """Stop being an owner: what still ran here is queued again, uncounted, for whoever comes next.
+
+        Returns the unfinished trees without an owner that this process was to see to: in the foreground those
+        it drove, in the background all. It looks for them after it has left: whoever saw it registered, and
+        therefore started no other process, had committed what is to be done before this look.
+        """
         await self._take_back(cause="its process was ended", counted=False)
         await self._storage.remove_owner(self.owner_id)
+        orphans = await self.orphans()
+        if self._hand_over is None:
+            return orphans
+        return [tree for tree in orphans if tree.root_id in self._driven]
 
     async def _take_back(self, *, cause: str, counted: bool) -> None:
         await self.register()  # a write, so any claim cut short comes before it or never
@@ -99,13 +121,40 @@ class Engine:
             await self._dispatcher.lose(row, cause=cause, counted=counted)
 
     async def watch(self) -> None:
-        """Bury the dead, and in the background adopt orphans, for ever."""
+        """Bury the dead, and in the background adopt orphans as soon as there are any, for ever."""
+        told = ""
         while True:
+            seen = self._storage.change_token()
             try:
                 if self._hand_over is None:
                     await self.look_after_orphans()
                 else:
                     await self.bury_the_dead()
+                told = ""
             except ChatFlowError as error:
-                log.warning("looking after other processes failed: %s", error.message)
-            await asyncio.sleep(LOOK_EVERY_SEC)
+                if error.message != told:
+                    log.warning("looking after other processes failed, trying again: %s", error.message)
+                told = error.message
+            if told or self._hand_over is not None:
+                await asyncio.sleep(LOOK_EVERY_SEC)
+            else:
+                await self._storage.wait_for_change(seen, LOOK_EVERY_SEC)
+                await asyncio.sleep(PAUSE_BETWEEN_LOOKS_SEC)
+
+
+async def living(storage: IStateStorage, is_alive: Callable[[Owner], bool]) -> Set[OwnerId]:
+    """Return the registered processes that live."""
+    return {owner.owner_id for owner in await storage.owners() if is_alive(owner)}
+
+
+async def is_driven(
+    storage: IStateStorage, is_alive: Callable[[Owner], bool], tenant_id: TenantId, root_id: InstanceId
+) -> bool | None:
+    """Return whether a living process drives that tree; None when none does and none is needed.
+
+    Raises `NotFound`.
+    """
+    if await storage.owner_of(tenant_id, root_id) in await living(storage, is_alive):
+        return True
+    unfinished = await storage.unfinished_trees()
+    return False if any(tree.root_id == root_id for tree in unfinished) else None

@@ -1,7 +1,14 @@
 """Which process drives which tree, and what happens when one is killed."""
 
+import asyncio
+from collections.abc import Sequence
+from unittest.mock import patch
+
+from chatflow_jupyter.domain.errors import HomeInUse, StorageFull
 from chatflow_jupyter.domain.ids import LOCAL_TENANT, OwnerId
-from chatflow_jupyter.domain.instance import Status
+from chatflow_jupyter.domain.instance import Instance, Status
+from chatflow_jupyter.ports.records import Owner
+from chatflow_jupyter.services.engine import is_driven
 from tests.services.world import World, run
 
 A, B = OwnerId("a"), OwnerId("b")
@@ -128,5 +135,109 @@ def test_an_instance_that_waits_for_people_needs_no_process(world: World) -> Non
         assert not await engine.orphans()
         await world.trigger(instance.instance_id, decision="approve")
         assert [tree.root_id for tree in await engine.orphans()] == [instance.root_id]
+
+    run(story())
+
+
+def test_a_claim_still_on_its_way_when_its_process_leaves_is_given_back_uncounted(world: World) -> None:
+    async def story() -> None:
+        engine = world.new_engine("a")
+        await engine.register()
+        instance = await world.new(owner_id=A)
+        register_owner = world.storage.register_owner
+
+        async def register_behind_the_claim(owner: Owner) -> None:
+            await world.must_lease(world.new_execution(A))
+            await register_owner(owner)
+
+        with patch.object(world.storage, "register_owner", register_behind_the_claim):
+            left_behind = await engine.leave()
+        assert [tree.root_id for tree in left_behind] == [instance.root_id]
+        assert not await world.storage.leases_of(A)
+        assert (await world.now(instance.instance_id)).phases["one"].lost == 0
+
+    run(story())
+
+
+def test_it_is_idle_when_other_living_processes_drive_whatever_is_unfinished(world: World) -> None:
+    async def story() -> None:
+        engine, other = world.new_engine("a"), world.new_engine("b")
+        await engine.register()
+        await other.register()
+        assert await engine.is_idle()
+        instance = await world.new()
+        assert not await engine.is_idle()
+        await other.adopt(LOCAL_TENANT, instance.root_id)
+        assert await engine.is_idle()
+        world.living.discard(B)
+        assert not await engine.is_idle()
+
+    run(story())
+
+
+def test_of_what_is_unfinished_the_foreground_leaves_what_it_drove_and_the_background_everything(
+    world: World,
+) -> None:
+    async def story() -> None:
+        async def hand_over() -> None:
+            """Not called when leaving: whoever holds the engine decides."""
+
+        foreground, background = world.new_engine("a", hand_over=hand_over), world.new_engine("b")
+        driven, orphan = await world.new(), await world.new()
+        await foreground.register()
+        await background.register()
+        assert await foreground.adopt(LOCAL_TENANT, driven.root_id) == "ours"
+        assert [tree.root_id for tree in await foreground.leave()] == [driven.root_id]
+        assert {tree.root_id for tree in await background.leave()} == {driven.root_id, orphan.root_id}
+
+    run(story())
+
+
+def test_the_background_adopts_orphans_by_itself_and_goes_on_after_a_fault(world: World) -> None:
+    async def story() -> None:
+        engine = world.new_engine("a")
+        await engine.register()
+        owners, faults = world.storage.owners, iter([HomeInUse("locked"), StorageFull("no room")])
+
+        async def owners_at_last() -> Sequence[Owner]:
+            for fault in faults:
+                raise fault
+            return await owners()
+
+        async def adopted(instance: Instance) -> None:
+            while await world.storage.owner_of(LOCAL_TENANT, instance.root_id) != A:
+                await world.storage.wait_for_change(world.storage.change_token(), 0.05)
+
+        with (
+            patch.object(world.storage, "owners", owners_at_last),
+            patch("chatflow_jupyter.services.engine.LOOK_EVERY_SEC", 0.01),
+        ):
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(engine.watch())
+                await adopted(await world.new())
+                await adopted(await world.new())
+                watching.cancel()
+
+    run(story())
+
+
+def test_whether_a_living_process_drives_a_tree_and_whether_one_is_needed(world: World) -> None:
+    async def story() -> None:
+        engine = world.new_engine("a")
+        await engine.register()
+        instance = await world.new()
+
+        async def driven() -> bool | None:
+            return await is_driven(
+                world.storage, lambda owner: owner.owner_id in world.living, LOCAL_TENANT, instance.root_id
+            )
+
+        assert await driven() is False
+        await engine.adopt(LOCAL_TENANT, instance.root_id)
+        assert await driven() is True
+        world.living.discard(A)
+        assert await driven() is False
+        await world.work_on(instance.instance_id)
+        assert await driven() is None
 
     run(story())

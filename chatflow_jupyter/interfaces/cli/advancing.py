@@ -70,6 +70,7 @@ def resume(options: argparse.Namespace) -> int:
         instance = await _find(session)
         if instance.status in FINAL:
             say(f"nothing to resume: {instance.instance_id} is {instance.status}")
+            await _see_to_the_rest(session, instance)
             await print_end(session, instance)
             return exit_status(instance)
         if instance.status is Status.CREATED and not instance.paused:
@@ -150,11 +151,15 @@ async def _advance(session: Session, instance: Instance) -> None:
 async def _go_on_detached(session: Session) -> int:
     """Print how the instance stands; see that somebody does what is left to do in its tree."""
     instance = await _find(session)
-    unfinished = await session.app.storage.unfinished_trees()
-    if any(tree.root_id == instance.root_id for tree in unfinished):
-        go_on_in_background(session)
+    await _see_to_the_rest(session, instance)
     await print_accepted(session, [instance])
     return 0
+
+
+async def _see_to_the_rest(session: Session, instance: Instance) -> None:
+    unfinished = await session.app.storage.unfinished_trees()
+    if any(tree.root_id == instance.root_id for tree in unfinished):
+        await go_on_in_background(session)
 
 
 def _gate_may_come(instance: Instance) -> bool:

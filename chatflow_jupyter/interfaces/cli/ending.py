@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chatflow_jupyter.domain.ids import InstanceId
-from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
+from chatflow_jupyter.domain.instance import FINAL, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonObject
 from chatflow_jupyter.interfaces.cli.displays import display_for
 from chatflow_jupyter.interfaces.cli.following import Follower
@@ -34,19 +34,10 @@ async def follow_to_the_end(session: Session, instance: Instance, *, after: int 
     with display_for(sys.stderr, session.command) as display:
         root = await Follower(session=session, instance=root, display=display, after=after).follow()
     instance = await queries.instance(session.tenant_id, instance.instance_id)
-    await _leave_the_rest(session, instance)
     await print_end(session, instance)
     if instance.parent is not None and not session.options.json:
         await print_end(session, root)
     return exit_status(instance)
-
-
-async def _leave_the_rest(session: Session, instance: Instance) -> None:
-    """See that the rest of the instance's tree goes on when only a part of it was followed."""
-    unfinished = await session.app.storage.unfinished_trees()
-    if any(tree.root_id == instance.root_id for tree in unfinished):
-        session.leaves_work = True
-        say(f"the rest of its tree goes on in the background: {session.command('watch', instance.root_id)}")
 
 
 async def drive(session: Session, instance: Instance) -> None:
@@ -55,7 +46,7 @@ async def drive(session: Session, instance: Instance) -> None:
         return
     session.followed.append(instance.instance_id)
     engine = session.app.engine
-    if engine is None or instance.ended:
+    if engine is None or instance.status in FINAL:
         return
     if await engine.adopt(instance.tenant_id, instance.root_id) == "theirs":
         say(f"{instance.root_id} is driven by another process already; following it")

@@ -88,7 +88,7 @@ async def _run(session: Session, order: Order) -> int:
 
 async def _run_detached(session: Session, order: Order) -> int:
     instances = await _create(session, order, start_now=True, owner_id=None)
-    go_on_in_background(session)
+    await go_on_in_background(session)
     await print_accepted(session, instances, as_list=bool(session.options.matrix))
     if not session.options.json:
         say(f"going on in the background; follow with: {session.command('watch', instances[0].instance_id)}")

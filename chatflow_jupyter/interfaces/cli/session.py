@@ -9,12 +9,13 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, InstanceId, Principal, TenantId
 from chatflow_jupyter.interfaces.cli.logs import start_logging
 from chatflow_jupyter.interfaces.cli.main import INTERRUPTED, say
@@ -31,10 +32,7 @@ PROGRAMS = {"chatflow": "chatflow", "jupyter-chatflow": "jupyter chatflow"}
 
 @dataclass(kw_only=True)
 class Session:
-    """What a command works with. `followed` are the instances an interruption leaves behind.
-
-    `leaves_work` says that what the command set in motion goes beyond what it followed.
-    """
+    """What a command works with. `followed` are the instances an interruption leaves behind."""
 
     options: argparse.Namespace
     settings: Settings
@@ -42,7 +40,6 @@ class Session:
     tenant_id: TenantId
     principal: Principal = LOCAL_PRINCIPAL
     followed: list[InstanceId] = field(default_factory=list)
-    leaves_work: bool = False
 
     def command(self, *words: str) -> str:
         """Return a command line to show: it reaches the same home and tenant as this one."""
@@ -92,8 +89,9 @@ def tenant_of(options: argparse.Namespace) -> TenantId:
 def in_session(options: argparse.Namespace, role: Role, action: Callable[[Session], Awaitable[int]]) -> int:
     """Open the product in `role`, run `action`, and return its exit status.
 
-    Interrupted (Ctrl-C, SIGTERM, a closed terminal) it closes in order, says that what it followed is kept
-    and how to go on, and returns 130. A second interruption ends the process at once.
+    What it drove and left unfinished goes on in the background. Interrupted (Ctrl-C, SIGTERM, a closed
+    terminal) it closes in order, says that what it followed is kept and how to go on, and returns 130: then
+    nothing goes on by itself. A second interruption ends the process at once.
     """
     from chatflow_jupyter.bootstrap import open_chatflow
 
@@ -108,10 +106,8 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
             session = Session(
                 options=options, settings=settings, app=app, tenant_id=tenant_id, followed=followed
             )
-            status = await action(session)
-        if session.leaves_work:
-            go_on_in_background(session)
-        return status
+            async with _going_on(session):
+                return await action(session)
 
     try:
         return asyncio.run(within())
@@ -120,11 +116,39 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
         return INTERRUPTED
 
 
-def go_on_in_background(session: Session) -> None:
-    """Start the home's background runner; it finds what is left to do by itself."""
-    from chatflow_jupyter.bootstrap import spawn_background
+async def go_on_in_background(session: Session) -> None:
+    """See that a background runner does what is left to do in this home; it finds that by itself."""
+    from chatflow_jupyter.bootstrap import see_to_background
 
-    spawn_background(session.settings)
+    await see_to_background(session.settings, session.app.storage)
+
+
+@asynccontextmanager
+async def _going_on(session: Session) -> AsyncIterator[None]:
+    """Unless it is interrupted, see that trees driven here go on when the command has ended, and say so.
+
+    The body may be refused, or follow a part of a tree, and leave with much of it still to be done.
+    """
+    interrupted = False
+    try:
+        yield
+    except asyncio.CancelledError:
+        interrupted = True
+        raise
+    finally:
+        if not interrupted:
+            await _hand_on(session)
+
+
+async def _hand_on(session: Session) -> None:
+    engine = session.app.engine
+    if engine is None:
+        return
+    engine.hand_on()
+    with suppress(ChatFlowError):  # it only cannot be told: the engine looks again when it leaves
+        for tree in await session.app.storage.unfinished_trees():
+            if tree.owner_id == engine.owner_id:
+                say(f"{tree.root_id} goes on in the background: {session.command('watch', tree.root_id)}")
 
 
 def _end_on_signals() -> None:
