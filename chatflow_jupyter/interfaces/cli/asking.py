@@ -10,6 +10,7 @@ from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject
+from chatflow_jupyter.interfaces.cli.driven import is_driven, say_that_nobody_drives
 from chatflow_jupyter.interfaces.cli.picture import Line, picture
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import event_object, instance_object, print_json
@@ -35,9 +36,13 @@ def status(options: argparse.Namespace) -> int:
 
     async def answer(session: Session) -> int:
         instance = await _instance(session)
+        driven = await is_driven(session, instance)
+        instance = await _instance(session)  # as it is now: to find out may have taken a moment
         stored = await session.app.queries.artifacts(instance.tenant_id, instance.instance_id)
+        if driven is False:
+            say_that_nobody_drives(session, instance)
         if options.json:
-            print_json({**instance_object(instance), "artifacts": len(stored)})
+            print_json({**instance_object(instance), "artifacts": len(stored), "driven": driven})
             return 0
         now = datetime.now(UTC)
         lines = summary_lines(
@@ -56,6 +61,8 @@ def tree(options: argparse.Namespace) -> int:
 
     async def answer(session: Session) -> int:
         instance = await _instance(session)
+        if await is_driven(session, instance) is False:
+            say_that_nobody_drives(session, instance)
         snapshot = await take_snapshot(session.app.queries, instance)
         if options.json:
             print_json(await _tree_object(session, instance))

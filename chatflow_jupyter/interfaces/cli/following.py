@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.interfaces.cli.displays import Display, PlainDisplay
+from chatflow_jupyter.interfaces.cli.driven import say_that_nobody_drives
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot, take_snapshot
 from chatflow_jupyter.interfaces.cli.wording import failure_lines
@@ -18,6 +19,8 @@ PAGE = 500
 TICK_SEC = 0.25
 TICKS_BEFORE_LOOKING = 4
 PAUSE_BETWEEN_LOOKS_SEC = 0.05
+PATIENCE_SEC = 10.0
+"""How long somebody who looks on waits for a process that drives the tree."""
 PEOPLE = frozenset({WaitingReason.TRIGGER, WaitingReason.APPROVAL, WaitingReason.BUDGET})
 
 
@@ -34,16 +37,22 @@ class Follower:
     async def follow(self, until: Callable[[Instance], bool] | None = None) -> Instance:
         """Show what happens until the instance ended, nothing goes on without somebody, or `until` says so.
 
-        Returns the instance as it is then.
+        Returns the instance as it is then. Somebody who only looks on waits no longer than ten seconds for a
+        process that drives the tree, and says so.
         """
         storage = self.session.app.storage
+        last_driven = asyncio.get_running_loop().time()
         while True:
             seen = storage.change_token()
             snapshot = await self._look()
             if (until is not None and until(snapshot.root)) or await self._settled(snapshot):
                 return snapshot.root
             await self._wait(seen)
-            await self._drive_if_nobody_does()
+            if await self._is_driven():
+                last_driven = asyncio.get_running_loop().time()
+            elif asyncio.get_running_loop().time() - last_driven >= PATIENCE_SEC:
+                say_that_nobody_drives(self.session, self.instance)
+                return snapshot.root
 
     async def _look(self) -> Snapshot:
         async for event in self.new_events():
@@ -102,11 +111,13 @@ class Follower:
             self.display.tick()
         await asyncio.sleep(PAUSE_BETWEEN_LOOKS_SEC)
 
-    async def _drive_if_nobody_does(self) -> None:
-        """Take the tree over when the process that drove it has died meanwhile."""
-        engine = self.session.app.engine
-        if engine is not None:
-            await engine.adopt(self.instance.tenant_id, self.instance.root_id)
+    async def _is_driven(self) -> bool:
+        """Whether somebody drives the tree; whoever can takes it over when its process has died meanwhile."""
+        app, tenant_id, root_id = self.session.app, self.instance.tenant_id, self.instance.root_id
+        if app.engine is None:
+            return await app.is_driven(tenant_id, root_id) is not False
+        await app.engine.adopt(tenant_id, root_id)
+        return True
 
 
 async def position_now(session: Session, instance: Instance) -> int:
