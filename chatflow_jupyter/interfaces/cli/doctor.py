@@ -138,7 +138,7 @@ def _sqlite(settings: Settings) -> Iterator[Check]:
 def _kernel() -> Iterator[Check]:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _KERNEL],
+            [sys.executable, "-P", "-c", _KERNEL],
             capture_output=True,
             text=True,
             timeout=KERNEL_TIMEOUT_SEC,

@@ -17,14 +17,14 @@ def linter_says(repository: SampleRepository) -> str:
     """Run ruff over the repository and return its verdict in a few words."""
     if importlib.util.find_spec("ruff") is None:
         return "ruff: not installed (pip install 'chatflow-jupyter[templates]')"
-    done = _run(repository, [sys.executable, "-m", "ruff", "check", "--no-cache", "."])
+    done = _run(repository, [sys.executable, "-P", "-m", "ruff", "check", "--no-cache", "."])
     last = safe_line((done.stdout.strip().splitlines() or ["no answer"])[-1], 100)
     return f"ruff: {last[0].lower()}{last[1:].rstrip('!')}"
 
 
 def tests_say(repository: SampleRepository) -> str:
     """Run the repository's tests at head and return their verdict: `tests: OK` or what failed."""
-    done = _run(repository, [sys.executable, "-B", "-m", "unittest"])
+    done = _run(repository, [sys.executable, "-P", "-B", "-m", "unittest"])
     last = safe_line((done.stderr.strip().splitlines() or ["no answer"])[-1], 100)
     return f"tests: {last}"
 

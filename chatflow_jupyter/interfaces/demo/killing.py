@@ -143,4 +143,4 @@ def _ourselves() -> list[str]:
     called = Path(sys.argv[0])
     if called.name == "chatflow" and called.is_file():
         return [str(called.absolute())]
-    return [sys.executable, "-m", "chatflow_jupyter.interfaces.cli"]
+    return [sys.executable, "-P", "-m", "chatflow_jupyter.interfaces.cli"]
