@@ -61,3 +61,18 @@ def test_one_background_runner_is_enough_and_told_to_end_it_ends(
         product.run("terminate", ident, status=0)
     product.none_left(deadline_sec=30)
     assert {status for _, status in product.instances()} == {"terminated"}
+
+
+def test_a_failure_that_is_tried_again_is_driven_like_everything_else(
+    product: Product, workshop: Workshop
+) -> None:
+    bad = workshop.notebook("bad.ipynb", ["1 / 0"])
+    failed = product.run("run", bad, "--json", status=4).instance_id
+    product.spawn("run", workshop.approval())
+    until(lambda: workshop.marks["a2"], what="the second cell of A runs")
+    adrift = product.instances()[-1][0]
+    product.kill_everything()
+    workshop.let("a")
+    told = product.run("retry", failed, status=4).err
+    assert f"had lost its process; going on in the background: {adrift}" in told
+    assert product.run("watch", adrift, "--json", status=3).json["waiting_reason"] == "approval"
