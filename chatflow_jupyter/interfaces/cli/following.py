@@ -19,7 +19,7 @@ PAGE = 500
 TICK_SEC = 0.25
 TICKS_BEFORE_LOOKING = 4
 PAUSE_BETWEEN_LOOKS_SEC = 0.05
-PATIENCE_SEC = 10.0
+PATIENCE_SEC = 15.0
 """How long somebody who looks on waits for a process that drives the tree."""
 PEOPLE = frozenset({WaitingReason.TRIGGER, WaitingReason.APPROVAL, WaitingReason.BUDGET})
 
@@ -37,7 +37,7 @@ class Follower:
     async def follow(self, until: Callable[[Instance], bool] | None = None) -> Instance:
         """Show what happens until the instance ended, nothing goes on without somebody, or `until` says so.
 
-        Returns the instance as it is then. Somebody who only looks on waits no longer than ten seconds for a
+        Returns the instance as it is then. Somebody who only looks on waits no longer than `PATIENCE_SEC` for a
         process that drives the tree, and says so.
         """
         storage = self.session.app.storage
