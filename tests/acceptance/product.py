@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,10 +174,16 @@ class Product:
 
     def none_left(self, *kinds: Kind, deadline_sec: float = GONE_AFTER_SEC) -> None:
         """Wait until no process (of these kinds) is left."""
-        ends = time.monotonic() + deadline_sec
-        while left := self.processes(*kinds):
-            assert time.monotonic() < ends, f"still there after {deadline_sec:g} s: {left}"
-            time.sleep(0.02)
+        left: list[Process] = []
+
+        def none() -> bool:
+            left[:] = self.processes(*kinds)
+            return not left
+
+        try:
+            until(none, what="no process is left", deadline_sec=deadline_sec)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {left}") from None
 
     def events(self, instance_id: str | None = None) -> list[Event]:
         """Everything that happened so far, in order."""

@@ -115,9 +115,10 @@ def test_the_answer_to_a_call_nobody_waits_for_any_more_disturbs_nobody() -> Non
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await partners.client.lease(RunnerId("run_1"), wait_sec=0.2)
-            for _ in range(20):
+            answered = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.4, answered.set)
+            while not answered.is_set():
                 await partners.client.heartbeat(*HELD, None)
-                await asyncio.sleep(0.02)
 
     run(story())
 
@@ -190,8 +191,16 @@ def test_heartbeats_go_on_while_the_runners_own_loop_is_busy() -> None:
             await asyncio.to_thread(stale.wait, 10)
             assert stale.is_set()
             count = len(there.orchestrator.asked)
-            await asyncio.sleep(0.5)
-            assert len(there.orchestrator.asked) == count
+            beating.progress = Progress(cell_index=3, cells_total=3)
+            other = Beating(lease=LEASE, on_stale=stale.clear)
+            there.link.keep_alive(other)
+            other.progress = Progress(cell_index=1, cells_total=1)
+
+            async def let_go() -> bool:
+                return not stale.is_set()
+
+            await until_async(let_go, what="the next beat, which is the other attempt's")
+            assert len(there.orchestrator.asked) == count + 1
             serving.cancel()
         assert await asyncio.to_thread(there.gone.wait, 10)
 
