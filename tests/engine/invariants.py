@@ -78,7 +78,8 @@ def check_standing(instance: Instance) -> None:
     if instance.waiting_reason is WaitingReason.CHILDREN:
         fan_out = instance.fan_out
         assert fan_out is not None
-        assert fan_out.alive > 0 or instance.paused, "waits for children, and none is alive"
+        newborn = instance.seq == 1 and fan_out.total > 0
+        assert fan_out.alive > 0 or instance.paused or newborn, "waits for children, and none is alive"
     check_json(instance.variables)
     check_json(instance.view)
 

@@ -52,8 +52,9 @@ class Rules:
         }
         self.nodes[node_id] = node
         if parent is not None:
-            node["parent"] = parent["id"]
+            node.update(parent=parent["id"], newborn=True)
             self.go_on(node)
+            node["newborn"] = False
         return node
 
     def go_on(self, node: Node) -> None:
@@ -190,7 +191,10 @@ class Rules:
             return False
         node["fan"] = {"total": len(items), "items": items, "keys": keys, "started": 0, "seen": {}}
         node["had_children"] = node["had_children"] or bool(items)
-        self.start_more(node)
+        if node.get("newborn") and items:  # one birth at a time: its own children come with the next commit
+            self.notes.append(("fan_out", node["id"], None))
+        else:
+            self.start_more(node)
         return True
 
     def key_of(self, node: Node, spec: dict[str, Any], item: Any, index: int) -> str:
@@ -202,7 +206,7 @@ class Rules:
     def start_more(self, node: Node) -> None:
         """Keep at most `max_parallel` alive; none after a failure that counts."""
         spec, fan = self.spec(node)["children"], node["fan"]
-        room = min(spec["max_parallel"] - self.alive(node), fan["total"] - fan["started"])
+        room = min(spec.get("max_parallel", 16) - self.alive(node), fan["total"] - fan["started"])
         if room <= 0 or (self.bad(node) and spec.get("on_failure") != "continue"):
             return
         if room > BATCH:

@@ -68,9 +68,30 @@ phases:
   - {name: three, notebook: three.ipynb, risk: 55}
   - {name: four, notebook: four.ipynb, start: on_trigger}
 """
-TEXTS = {"leaf": LEAF, "branch": BRANCH, "review": REVIEW, "survey": SURVEY, "solo": SOLO}
+NEST = """
+name: nest
+phases:
+  - name: brood
+    children: {schema: leaf, items: [x, y], max_parallel: 2, on_failure: continue}
+"""
+GROVE = """
+name: grove
+phases:
+  - name: trees
+    children: {schema: nest, items: [p, q], key: {field: item}}
+  - {name: after, notebook: last.ipynb, when: {field: children.q.status, operator: "==", value: completed}}
+"""
+TEXTS = {
+    "nest": NEST,
+    "grove": GROVE,
+    "leaf": LEAF,
+    "branch": BRANCH,
+    "review": REVIEW,
+    "survey": SURVEY,
+    "solo": SOLO,
+}
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
-ROOTS = ("review", "survey", "solo", "branch")
+ROOTS = ("grove", "review", "survey", "solo", "branch")
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}
 
 
