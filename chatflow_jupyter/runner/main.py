@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chatflow_jupyter.domain.ids import RunnerId
 
-from .configuration import END_GRACE_SEC, RunnerConfiguration
+from .configuration import RunnerConfiguration
 from .execution_client import ExecutionClient
 from .link_thread import LinkThread
 from .notebook import NotebookJob
@@ -35,8 +35,10 @@ def main(descriptor: int) -> int:
         level=configuration.log_level.upper(), format="%(asctime)s runner %(levelname)s %(name)s %(message)s"
     )
     become_subreaper()
-    asyncio.run(_serve(configuration, connection))
-    end_orphans()
+    try:
+        asyncio.run(_serve(configuration, connection))
+    finally:
+        end_orphans()
     return 0
 
 
@@ -72,12 +74,11 @@ async def _serve(configuration: RunnerConfiguration, connection: socket.socket) 
         slots=configuration.slots,
         limits=limits,
     )
-    serving = asyncio.ensure_future(runner.serve())
-    leaving = asyncio.ensure_future(gone.wait())
-    await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    serving.cancel()
-    leaving.cancel()
-    await asyncio.wait({serving}, timeout=END_GRACE_SEC)
+    async with asyncio.TaskGroup() as group:
+        serving, leaving = group.create_task(runner.serve()), group.create_task(gone.wait())
+        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        leaving.cancel()
 
 
 def entry() -> None:
