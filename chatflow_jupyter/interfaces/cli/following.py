@@ -37,8 +37,8 @@ class Follower:
     async def follow(self, until: Callable[[Instance], bool] | None = None) -> Instance:
         """Show what happens until the instance ended, nothing goes on without somebody, or `until` says so.
 
-        Returns the instance as it is then. Somebody who only looks on waits no longer than `PATIENCE_SEC` for a
-        process that drives the tree, and says so.
+        Returns the instance as it is then. Somebody who only looks on waits no longer than `PATIENCE_SEC` for
+        a process that drives the tree, and says so.
         """
         storage = self.session.app.storage
         last_driven = asyncio.get_running_loop().time()
@@ -46,6 +46,7 @@ class Follower:
             seen = storage.change_token()
             snapshot = await self._look()
             if (until is not None and until(snapshot.root)) or await self._settled(snapshot):
+                await self._show_events()  # those that came between the last ones and the snapshot
                 return snapshot.root
             await self._wait(seen)
             if await self._is_driven():
@@ -54,11 +55,14 @@ class Follower:
                 say_that_nobody_drives(self.session, self.instance)
                 return snapshot.root
 
-    async def _look(self) -> Snapshot:
+    async def _show_events(self) -> None:
         async for event in self.new_events():
             self.display.event(event)
             if event.type is EventType.PHASE_FAILED and not self._is_the_end(event):
                 self.display.lines(await self._explanation(event), "red")
+
+    async def _look(self) -> Snapshot:
+        await self._show_events()
         snapshot = await take_snapshot(self.session.app.queries, self.instance)
         self.display.snapshot(snapshot)
         return snapshot
