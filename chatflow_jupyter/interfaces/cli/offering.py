@@ -115,12 +115,13 @@ def _parameter_rows(definition: Definition) -> list[list[str]]:
     properties = definition.parameters.get("properties")
     if not isinstance(properties, Mapping):
         return []
-    required = definition.parameters.get("required") or ()
+    named = definition.parameters.get("required")
+    required = named if isinstance(named, (list, tuple)) else ()
     rows = []
     for name, entry in properties.items():
         declared = entry if isinstance(entry, Mapping) else {}
         kinds = declared.get("type", declared.get("enum", "any"))
-        shown = kinds if isinstance(kinds, str) else " | ".join(map(str, kinds))
+        shown = " | ".join(map(str, kinds)) if isinstance(kinds, (list, tuple)) else str(kinds)
         default = "required" if name in required and "default" not in declared else ""
         if "default" in declared:
             default = json.dumps(declared["default"])
