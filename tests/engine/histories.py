@@ -46,7 +46,7 @@ class History(Callers):
         await self.create()
         for _ in range(steps):
             await self.random.choices(choices, weights)[0]()
-        self.both.death = 0
+        self.both.death, self.both.compare_every = 0, 10
         await self.come_to_an_end()
 
     async def deliver_note(self, *, in_order: bool = False) -> bool:
@@ -163,6 +163,8 @@ class History(Callers):
         else:
             message = "it goes on for ever"
             raise AssertionError(message)
+        self.both.compare_every = 1
+        await self.both.compare()
         left = [
             node
             for node in self.model.nodes.values()
