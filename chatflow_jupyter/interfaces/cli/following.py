@@ -94,7 +94,16 @@ class Follower:
         return []
 
     async def _settled(self, snapshot: Snapshot) -> bool:
-        """Whether nothing more happens by itself: ended, waiting for people, or the whole tree is still."""
+        """Whether nothing more happens by itself: ended, waiting for people, or the whole tree is still.
+
+        A snapshot takes several reads. What ended between two of them has to be looked at again.
+        """
+        if not await self._is_still(snapshot):
+            return False
+        instance = snapshot.root
+        return (await self.session.app.queries.instance(instance.tenant_id, instance.instance_id)) == instance
+
+    async def _is_still(self, snapshot: Snapshot) -> bool:
         instance = snapshot.root
         alone = instance.descendants == 0
         if instance.ended and alone:
