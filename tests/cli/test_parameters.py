@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput
-from chatflow_jupyter.domain.json_values import JsonObject, check_json
+from chatflow_jupyter.domain.json_values import MAX_BYTES, JsonObject, check_json
 from chatflow_jupyter.interfaces.cli.parameters import Typing, contexts_of, read_data
 from chatflow_jupyter.interfaces.cli.parser import build_parser
 
@@ -146,6 +147,10 @@ BAD = [
     (["-y", "'a b': 2"], "a name is a letter"),
     (["-f", "/nowhere/at/all"], "cannot be read"),
     (["--context", "/nowhere/at/all"], "cannot be read"),
+    (["--context", "/"], "cannot be read"),
+    (["-p", "x=@/dev/zero"], "-p x: /dev/zero is not a regular file"),
+    (["-f", "/dev/zero"], "-f: /dev/zero is not a regular file"),
+    (["--context", "/dev/zero"], "--context: /dev/zero is not a regular file"),
     (["--matrix", "limit"], "write NAME=VALUE"),
     (["--matrix", "limit=1,,2"], "between commas"),
     (["--matrix", "a=" + ",".join(["1"] * 300)], "300 combinations"),
@@ -180,3 +185,20 @@ def test_whatever_is_typed_becomes_json_or_one_clear_line(text: str, name: str) 
     except ChatFlowError as error:
         refused = error
     assert refused is None or refused.exit_status == 2
+
+
+def test_a_pipe_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for read in (lambda: read_data(f"@{pipe}"), lambda: contexts("-p", f"x=@{pipe}")):
+        with pytest.raises(InvalidInput, match="pipe is not a regular file"):
+            read()
+
+
+def test_a_file_may_have_as_many_bytes_as_allowed_and_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "much"
+    file.write_bytes(b"a" * MAX_BYTES)
+    assert len(typed("x", f"@{file}", schema={"properties": {"x": {"type": "string"}}})) == MAX_BYTES
+    file.write_bytes(b"a" * (MAX_BYTES + 1))
+    with pytest.raises(InvalidInput, match="more than the"):
+        typed("x", f"@{file}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -130,11 +131,17 @@ def _matrix_entry(entry: str, typing: Typing) -> list[tuple[str, JsonValue]]:
 
 
 def _read(file: str, flag: str) -> str:
+    """Return the text of a regular file; a device or a pipe may never end, whatever size it claims."""
     path = Path(file).expanduser()
     try:
-        if path.stat().st_size > MAX_BYTES:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise InvalidInput(f"{flag}: {file} is not a regular file")
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise InvalidInput(f"{flag}: {file} has more than the {MAX_BYTES} bytes allowed")
-        return path.read_text(encoding="utf-8")
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{flag}: {file} is not UTF-8 (byte {error.start})") from None
     except (OSError, ValueError) as error:
