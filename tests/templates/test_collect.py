@@ -166,3 +166,30 @@ def test_what_is_not_there_is_said_plainly(tmp_path: Path) -> None:
 
     with pytest.raises(BadOption, match="there is nothing at"):
         _ = Made(folder=tmp_path / "nowhere", scratch=tmp_path / "scratch").changes
+
+
+def test_a_repository_inside_the_work_tree_is_skipped_and_the_rest_is_reviewed(change: Change) -> None:
+    made = change({"m.py": "x = 1\n"}, {})
+    write(made.folder, {"m.py": "x = 2\n", "sub/y.py": "y\n", "new/z.py": "z = 1\n"})
+    git(made.folder / "sub", "init", "-q", ".")
+    reasons = {file.path: file.reason for file in made.changes.files}
+    assert reasons == {"m.py": "", "new/z.py": "", "sub/": "a git repository of its own"}
+    assert set(made.head.paths) == {"m.py", "new/z.py"}
+
+
+def test_the_work_tree_keeps_its_links_modes_and_deletions(change: Change) -> None:
+    made = change({"m.py": "x = 1\n", "gone.py": "x = 1\n", "d/in.py": "x = 1\n"}, {})
+    write(made.folder, {"m.py": "x = 2\n", "gone.py": None, "d/in.py": None, 'q"\r\nn.py': "x = 1\n"})
+    (made.folder / "m.py").chmod(0o755)
+    (made.folder / "d").rmdir()
+    (made.folder / "elsewhere").mkdir()
+    write(made.folder, {"elsewhere/in.py": "x = 5\n"})
+    (made.folder / "d").symlink_to("elsewhere")
+    status = {file.path: file.status for file in made.changes.files}
+    assert (status["m.py"], status["gone.py"], made.file("d").reason) == (
+        "changed",
+        "deleted",
+        "symbolic link",
+    )
+    assert made.file("elsewhere/in.py").status in ("added", "moved")
+    assert "d/in.py" not in made.head.paths

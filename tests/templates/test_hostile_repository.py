@@ -1,5 +1,6 @@
 """A repository may want to run something when it is looked at. It does not get to."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,36 @@ def test_the_reviewed_tests_do_not_see_the_callers_secrets(
     source = f"{start}    def test_env(self):\n        self.assertNotIn('CI_TOKEN', os.environ)\n"
     made = change({"m.py": "x = 1\n", "test_m.py": source}, {"m.py": "x = 2\n"}).with_(execute=True)
     assert made.testing().report.summary["head"]["passed"] == 1
+
+
+@pytest.mark.parametrize("attribute", ["working-tree-encoding=UTF-16", "ident", "text eol=crlf", "filter=x"])
+def test_no_attribute_of_the_target_changes_what_is_reviewed(change: Change, attribute: str) -> None:
+    from review.trees import Tree
+
+    made = change({"m.py": "x = 1\n"}, {})
+    source = b"# $Id: mine$\r\nx = 2\n"
+    write(made.folder, {"m.py": source, ".gitattributes": f"*.py {attribute}\n"})
+    assert made.file("m.py").status == "changed"
+    Tree(made.collected.head).extract(made.scratch / "out")
+    assert (made.scratch / "out" / "m.py").read_bytes() == source
+
+
+@pytest.mark.parametrize("name", [".gitattributes", ".gitignore", "pipe.py"])
+def test_a_file_that_would_block_its_reader_is_skipped(
+    change: Change, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("review.git._GIT_SEC", 5.0)
+    made = change({"m.py": "x = 1\n"}, {})
+    write(made.folder, {"m.py": "x = 2\n"})
+    os.mkfifo(made.folder / name)
+    assert made.file(name).reason.startswith("not a regular file")
+    assert [file.path for file in made.changes.reviewed_one_by_one] == ["m.py"]
+
+
+def test_a_hint_of_git_is_not_taken_for_its_error() -> None:
+    from review.git import GitFailed, _checked
+    from review.process import Finished
+
+    said = b"hint: try this\nwarning: odd\nfatal: the reason\n"
+    with pytest.raises(GitFailed, match=r"^fatal: the reason$"):
+        _checked(Finished(exit_code=128, stdout=b"", stderr=said, duration_sec=0.1))

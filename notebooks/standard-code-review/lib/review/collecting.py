@@ -40,6 +40,7 @@ class _Range:
     head_label: str = ""
     head_commit: str = ""
     notes: tuple[str, ...] = ()
+    passed_over: tuple[tuple[str, str], ...] = ()
 
 
 def collect(options: Options, scratch: Path) -> Collected:
@@ -66,6 +67,7 @@ def collect(options: Options, scratch: Path) -> Collected:
         tree = folder.snapshot("", untracked=True)
         note = "there is no git history here: nothing is compared, and how often a file changes is unknown"
         chosen = _Range(base=tree, head=tree, head_label="the folder as it is", notes=(note,))
+        chosen = replace(chosen, passed_over=tuple(folder.passed_over.items()))
         return _whole(options, folder, chosen, FOLDER, scratch)
     chosen = _choose(options, repository)
     collected = _changed(options, repository, chosen, scratch)
@@ -91,10 +93,12 @@ def _choose(options: Options, repository: Repository) -> _Range:
     notes: list[str] = []
     base = _base(options, repository, commit, notes)
     head, label = commit, repository.describe(commit)
+    passed_over: dict[str, str] = {}
     if not options.head or wants_work_tree:
         uncommitted = _uncommitted(repository, commit)
         if uncommitted and (wants_work_tree or not repository.changes(base, commit)):
             head, label = repository.snapshot(commit, untracked=True), f"the work tree on {label}"
+            passed_over = repository.passed_over
             notes.append(f"head is the work tree: {uncommitted} uncommitted file(s) are part of the change")
         elif uncommitted:
             notes.append(
@@ -103,7 +107,13 @@ def _choose(options: Options, repository: Repository) -> _Range:
             )
     base_label = repository.describe(base)
     return _Range(
-        base=base, head=head, base_label=base_label, head_label=label, head_commit=commit, notes=tuple(notes)
+        base=base,
+        head=head,
+        base_label=base_label,
+        head_label=label,
+        head_commit=commit,
+        notes=tuple(notes),
+        passed_over=tuple(passed_over.items()),
     )
 
 
@@ -217,6 +227,12 @@ def _frozen(
     scratch: Path,
 ) -> Collected:
     """Copy both states into the scratch folder, so later phases do not depend on the target any more."""
+    named = {file.path for file in files}
+    files += tuple(
+        FileChange(path=path, status="present", verdict=SKIPPED, reason=reason)
+        for path, reason in sorted(chosen.passed_over)
+        if path.startswith(repository.scope) and path not in named
+    )
     missing: list[NotAssessed] = []
     head = _copy(repository, chosen.head, scratch / "head.zip", missing)
     if mode == CHANGE:

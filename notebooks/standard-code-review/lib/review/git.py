@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from review.on_disk import IGNORED, IGNORING, NESTED, OnDisk, lines_to_store, look_at, odd_paths
 from review.process import Finished, MissingProgram, clean_environment, execute
 
 _DISTRUST = [
@@ -46,21 +47,6 @@ _DISTRUST = [
 ]
 _DEFAULT_BRANCHES = ("origin/main", "origin/master", "main", "master", "trunk", "develop")
 _GIT_SEC = 120.0
-_IGNORED = """\
-/.git/
-.venv/
-venv/
-node_modules/
-__pycache__/
-.ipynb_checkpoints/
-.mypy_cache/
-.pytest_cache/
-.ruff_cache/
-.tox/
-.review/
-.chatflow/
-*.pyc
-"""
 
 
 class GitFailed(RuntimeError):
@@ -107,6 +93,7 @@ class Repository:
         self.root: Path | None = target
         self.scope = ""
         self.own = scratch / "borrowed.git"
+        self.passed_over: dict[str, str] = {}
 
     @classmethod
     def borrowed(cls, path: Path, scratch: Path) -> Repository:
@@ -138,7 +125,7 @@ class Repository:
 
     def _ignore(self, patterns: str) -> None:
         (self.own / "info").mkdir(exist_ok=True)
-        (self.own / "info" / "exclude").write_text(f"{_IGNORED}{patterns}", encoding="utf-8")
+        (self.own / "info" / "exclude").write_text(f"{IGNORED}{patterns}", encoding="utf-8")
 
     def _locate(self) -> tuple[Path | None, Path, Path]:
         bare = self._ask_target("rev-parse", "--is-bare-repository").strip() == "true"
@@ -247,13 +234,47 @@ class Repository:
         """Return the id of a tree holding the work tree as it is on disk, ignored files left out.
 
         The objects go to the borrowed repository. `parent` is a commit, or "" for none.
-        With `untracked` false only files of `parent` count.
+        With `untracked` false only files of `parent` count. What could not be read is named in
+        `passed_over`, and counts as `parent` has it.
         """
         if self.root is None:
             raise GitFailed(f"{self._target} is a bare repository: it has no work tree")
+        root = self.root
+        before = {entry.path: entry for entry in self.tree(parent)} if parent else {}
+        wanted, self.passed_over = list(before), {}
         self._index("read-tree", parent or "--empty", extra={})
-        self._index("add", "--ignore-errors", "-A" if untracked else "-u", "--", ".", extra=_WRITING)
+        if untracked:
+            self.passed_over = odd_paths(root)
+            wanted += self._untracked()
+        found, odd = look_at(root, wanted)
+        self.passed_over |= odd
+        kept = {path: (before[path].mode, before[path].oid) for path in odd if path in before}
+        for path, entry in before.items():
+            if entry.mode == "160000" and (root / path).is_dir():
+                kept[path] = (entry.mode, entry.oid)
+        for file, oid in zip(found, self._stored(root, found), strict=True):
+            kept[file.path] = (file.mode, oid)
+        records = b"".join(
+            f"{mode} {oid} 0\t".encode() + os.fsencode(path) + b"\0" for path, (mode, oid) in kept.items()
+        )
+        self._index("read-tree", "--empty", extra={})
+        self._index("update-index", "-z", "--index-info", extra=_WRITING, stdin=records)
         return _line(self._index("write-tree", "--missing-ok", extra=_WRITING).decode())
+
+    def _untracked(self) -> list[str]:
+        """Name the files that are neither tracked nor ignored; repositories among them are passed over."""
+        asked = ["ls-files", "--others", "-z", f"--exclude-from={self.own / 'info' / 'exclude'}"]
+        if IGNORING not in self.passed_over.values():  # git would wait for such a file for ever
+            asked.append("--exclude-per-directory=.gitignore")
+        names = [_name(raw) for raw in self._index(*asked, extra={}).split(b"\0") if raw]
+        self.passed_over |= {name: NESTED for name in names if name.endswith("/")}
+        return [name for name in names if not name.endswith("/")]
+
+    def _stored(self, root: Path, files: Sequence[OnDisk]) -> list[str]:
+        """Store the bytes on disk, unconverted and no attributes read; return the id of each."""
+        lines = lines_to_store(root, files, self._scratch / "links")
+        asked = ["hash-object", "-w", "--no-filters", "--stdin-paths"]
+        return self._index(*asked, extra=_WRITING, stdin=lines).decode().split()
 
     def churn(self, head: str, most: int = 2000) -> dict[str, int]:
         """Return how many of the last `most` commits touched each path."""
@@ -270,11 +291,12 @@ class Repository:
         """Return the short id and the subject of a commit."""
         return _line(self._own("log", "-1", "--format=%h %s", commit, "--").decode("utf-8", "replace"))
 
-    def _index(self, *arguments: str, extra: dict[str, str]) -> bytes:
+    def _index(self, *arguments: str, extra: dict[str, str], stdin: bytes = b"") -> bytes:
         """Run a git command on an index of ours and the files of the work tree."""
         root = self.root or self._target
         places = {"GIT_INDEX_FILE": str(self._scratch / "index"), "GIT_WORK_TREE": str(root)}
-        return _checked(self._git([f"--git-dir={self.own}", *arguments], root, extra=places | extra)).stdout
+        asked = [f"--git-dir={self.own}", *arguments]
+        return _checked(self._git(asked, root, stdin, extra=places | extra)).stdout
 
     def _own(self, *arguments: str, stdin: bytes = b"", limit_bytes: int = 1 << 28) -> bytes:
         return _checked(self._run(arguments, stdin, limit_bytes)).stdout
@@ -336,7 +358,8 @@ def _checked(done: Finished) -> Finished:
     if done.timed_out:
         raise GitFailed(f"git took longer than {_GIT_SEC:.0f} seconds")
     if done.exit_code != 0:
-        said = done.last_words.splitlines()
+        lines = done.last_words.splitlines()
+        said = [line for line in lines if not line.startswith(("hint:", "warning:"))] or lines
         raise GitFailed(said[0] if said else f"git ended with status {done.exit_code}")
     if done.cut:
         raise GitFailed("git's answer is too large")
