@@ -80,6 +80,13 @@ def check_parameters(parameters: Mapping[str, JsonValue]) -> None:
             raise _bad(error.message) from None
 
 
+def check_injectable(notebook: Path, parameters: Mapping[str, JsonValue]) -> None:
+    """Raise `NotebookFailed` (`bad_notebook`) when the notebook's language cannot take these parameters."""
+    _, language = kernel_and_language(read_notebook(notebook), None)
+    check_parameters(parameters)
+    _refuse_reserved(parameters, language)
+
+
 def inject_parameters(
     notebook: NotebookNode, parameters: Mapping[str, JsonValue], *, kernel_name: str, language: str
 ) -> NotebookNode:
@@ -91,8 +98,7 @@ def inject_parameters(
     check_parameters(parameters)
     if not parameters:
         return notebook
-    if reserved := [name for name in parameters if language == "python" and keyword.iskeyword(name)]:
-        raise _bad(f"parameter {reserved[0]!r}: the name is a reserved word of Python")
+    _refuse_reserved(parameters, language)
     from chatflow_jupyter.runner.papermill_translators import translators
 
     known = translators()
@@ -104,6 +110,11 @@ def inject_parameters(
     _inject(notebook, code)
     notebook.metadata.papermill["parameters"] = values
     return prepare(notebook)
+
+
+def _refuse_reserved(parameters: Mapping[str, JsonValue], language: str) -> None:
+    if reserved := [name for name in parameters if language == "python" and keyword.iskeyword(name)]:
+        raise _bad(f"parameter {reserved[0]!r}: the name is a reserved word of Python")
 
 
 def _inject(notebook: NotebookNode, code: str) -> None:

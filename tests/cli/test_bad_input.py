@@ -24,6 +24,10 @@ NOTHING_WRITTEN = [
     (["run", "missing.ipynb"], 2, "there is no such notebook"),
     (["run", "nearly.ipynb"], 2, "did you mean nearby.ipynb?"),
     (["run", "broken.ipynb"], 2, "broken.ipynb: not a notebook"),
+    (["run", "nearby.ipynb", "-p", "class=1"], 2, "'class': the name is a reserved word of Python"),
+    (["run", "nearby.ipynb", "-y", "class: 1"], 2, "'class': the name is a reserved word of Python"),
+    (["run", "nearby.ipynb", "--matrix", "in=1,2"], 2, "'in': the name is a reserved word of Python"),
+    (["start", "nearby.ipynb", "--context", "odd.json"], 2, "'a b': names are a letter or _"),
     (["run", "./nowhere"], 6, "nowhere: there is no such folder"),
     (["run", "."], 6, "holds no definition.yaml, so it is not a template"),
     (["run", "https://example.org/a.ipynb"], 2, "URLs are not run"),
@@ -61,6 +65,7 @@ def test_one_line_and_nothing_written(
     (folder / "broken").mkdir(parents=True)
     (folder / "broken" / "definition.yaml").write_text("name: broken\nphases: []\n")
     (folder / "broken.ipynb").write_text("{}")
+    (folder / "odd.json").write_text('{"a b": 1}')
     (folder / "binary").write_bytes(b"\xff\xfe")
     write_notebook(folder / "nearby.ipynb", "1")
     monkeypatch.chdir(folder)

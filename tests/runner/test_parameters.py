@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from chatflow_jupyter.runner.notebook import NotebookFailed, inferred_parameters
 from chatflow_jupyter.runner.notebook_file import prepare
-from chatflow_jupyter.runner.parameters import inject_parameters
+from chatflow_jupyter.runner.parameters import check_injectable, inject_parameters
 from tests.runner.notebooks import run_file, write
 
 JSON = st.recursive(
@@ -67,6 +67,17 @@ def test_other_languages_use_their_translators() -> None:
     assert injected({"x": None, "y": True}, language="R").source == "# Parameters\nx = NULL\ny = TRUE\n"
     with pytest.raises(NotebookFailed, match="cannot be injected into a notebook in brainfuck"):
         injected({"x": 1}, language="brainfuck")
+
+
+def test_a_reserved_word_is_refused_where_the_language_reserves_it(tmp_path: Path) -> None:
+    path = write(tmp_path, ["x = 1"])
+    check_injectable(path, {"size": 1})
+    with pytest.raises(NotebookFailed, match="'class': the name is a reserved word of Python"):
+        check_injectable(path, {"class": 1})
+    path.write_text(
+        '{"cells": [{"cell_type": "code", "source": "1"}], "nbformat": 4, "metadata": {"language_info": {"name": "R"}}}'
+    )
+    check_injectable(path, {"class": 1})
 
 
 def test_injection_replaces_an_earlier_one_and_leaves_the_source_alone(tmp_path: Path) -> None:

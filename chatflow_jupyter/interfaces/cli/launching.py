@@ -8,6 +8,7 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 
 from chatflow_jupyter.domain.birth import checked_context
@@ -27,7 +28,7 @@ from chatflow_jupyter.interfaces.cli.ending import (
 )
 from chatflow_jupyter.interfaces.cli.following import Follower
 from chatflow_jupyter.interfaces.cli.main import say
-from chatflow_jupyter.interfaces.cli.parameters import Typing, contexts_of
+from chatflow_jupyter.interfaces.cli.parameters import Typing, contexts_of, is_name
 from chatflow_jupyter.interfaces.cli.session import (
     Session,
     go_on_in_background,
@@ -150,6 +151,7 @@ def _order(options: argparse.Namespace) -> Order:
     if what.endswith(".ipynb"):
         hints = _hints(Path(what), wanted=bool(options.parameter or getattr(options, "matrix", [])))
         contexts = contexts_of(options, Typing({}, hints))
+        _refuse_uninjectable(Path(what), contexts[0])  # a matrix's combinations have the same names
         _mention_unknown(contexts[0], hints)
         return Order(what=what, contexts=contexts)
     definition = _definition(options, what)
@@ -219,6 +221,19 @@ def _hints(notebook: Path, *, wanted: bool) -> Mapping[str, str | None]:
     except NotebookFailed as error:
         raise InvalidInput(f"{notebook}: {error}") from None
     return {name: parameter.type_hint for name, parameter in found.items()}
+
+
+def _refuse_uninjectable(notebook: Path, context: JsonObject) -> None:
+    """Refuse names the notebook cannot take; it is read only for a doubtful one, as that takes time."""
+    if all(is_name(name) and not iskeyword(name) for name in context):
+        return
+    from chatflow_jupyter.runner.notebook_job import NotebookFailed
+    from chatflow_jupyter.runner.parameters import check_injectable
+
+    try:
+        check_injectable(notebook, context)
+    except NotebookFailed as error:
+        raise InvalidInput(f"{notebook}: {error}") from None
 
 
 def _mention_unknown(context: Mapping[str, JsonValue], hints: Mapping[str, str | None]) -> None:

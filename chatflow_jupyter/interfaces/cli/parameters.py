@@ -29,6 +29,11 @@ _NO_JSON = object()
 MAX_COMBINATIONS = 256
 
 
+def is_name(text: str) -> bool:
+    """Return whether `text` is a parameter's name in any notebook."""
+    return _NAME.fullmatch(text) is not None
+
+
 class Typing:
     """Turns the text of a parameter into a value of its declared or inferred type."""
 
