@@ -5,7 +5,7 @@ import errno
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,7 @@ from .domain.errors import HomeInUse, StorageFull
 from .domain.ids import InstanceId, OwnerId, RunnerId, TenantId
 from .log_files import log_to, rotated
 from .ports.clock import Clock
+from .ports.records import AttemptRow
 from .ports.state_storage import IStateStorage
 from .services.artifacts import Artifacts
 from .services.definitions import Definitions
@@ -148,30 +149,40 @@ async def _driving(
 
     settings, storage, clock = app.settings, app.storage, app.clock
     recovery = Recovery(storage, app.artifacts, settings.work)
-    dispatcher = Dispatcher(storage, app.orchestrator, recovery, clock, lease_sec=settings.runner_lease_sec)
+    lease_sec, wedged = settings.runner_lease_sec, _ender_of(owner_id, child)
+    dispatcher = Dispatcher(
+        storage, app.orchestrator, recovery, clock, lease_sec=lease_sec, on_expired=wedged
+    )
     owner = this_process(owner_id, role, clock.now())
 
     async def hand_over() -> None:
         await see_to_background(settings, storage)
 
     engine = Engine(storage, dispatcher, owner, is_alive, hand_over if role == "foreground" else None)
-    lease_sec = settings.runner_lease_sec
     execution = Execution(
         storage, app.artifacts, app.orchestrator, pinned, clock, owner_id=owner_id, lease_sec=lease_sec
     )
     await engine.register()
     await recovery.sweep()
-    relay = Relay(storage, app.bus)
+    relaying, serving = Relay(storage, app.bus).run(), child.run(execution, engine.runner_gone)
     try:
-        async with _meanwhile(
-            child.run(execution, engine.runner_gone), dispatcher.run(), relay.run(), engine.watch()
-        ):
+        async with _meanwhile(serving, dispatcher.run(), relaying, engine.watch()):
             yield replace(app, engine=engine)
     finally:
         left_behind = await engine.leave()
         await recovery.sweep()
         if engine.hands_on and left_behind:
             await hand_over()
+
+
+def _ender_of(owner_id: OwnerId, child: "RunnerChild") -> Callable[[AttemptRow], None]:
+    """Return what ends our runner when it let a lease expire: it may be stopped or stuck."""
+
+    def end_wedged_runner(row: AttemptRow) -> None:
+        if row.owner_id == owner_id:
+            child.kill()
+
+    return end_wedged_runner
 
 
 @asynccontextmanager

@@ -29,7 +29,9 @@ def this_process(owner_id: OwnerId, kind: Literal["foreground", "background"], n
 
 
 def is_alive(owner: Owner) -> bool:
-    """Whether that process lives; of another host nothing can be known, so it counts as alive.
+    """Whether that process lives and is not stopped; one of another host counts as alive, for all we know.
+
+    A stopped one (Ctrl-Z) drives nothing. Should it go on later, the fences refuse what it still holds.
 
     A host that got another name since is the same one: it has not booted in between.
     """
@@ -51,13 +53,13 @@ def _boot_id() -> str:
 
 
 def _started_ticks(pid: int) -> int | None:
-    """Return when the process started, in clock ticks since boot; None when it is gone or a zombie."""
+    """Return when the process started, in clock ticks since boot; None when gone, a zombie or stopped."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None if Path("/proc/self/stat").exists() else _exists(pid)
     values = stat.rpartition(")")[2].split()
-    return None if values[0] in "ZX" else int(values[_STARTED_FIELD])
+    return None if values[0] in "ZXTt" else int(values[_STARTED_FIELD])
 
 
 def _exists(pid: int) -> int | None:

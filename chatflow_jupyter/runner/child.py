@@ -59,6 +59,12 @@ class RunnerChild:
         finally:
             await self.end()
 
+    def kill(self) -> None:
+        """End a runner that gives no sign of life; `run` starts another."""
+        if self._runner is not None:
+            log.warning("the runner process gives no sign of life; it is ended")
+            self._runner.process.kill()
+
     async def end(self) -> None:
         """Close the link, on which the runner ends its kernels and itself; kill it if it does not."""
         if self._runner is not None:

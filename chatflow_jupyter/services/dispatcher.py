@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import Enum
 
@@ -67,13 +67,18 @@ class Dispatcher:
         clock: Clock,
         *,
         lease_sec: float,
+        on_expired: Callable[[AttemptRow], None] | None = None,
     ) -> None:
-        """Apply requests through `orchestrator`; keep what lost attempts left through `recovery`."""
+        """Apply requests through `orchestrator`; keep what lost attempts left through `recovery`.
+
+        `on_expired` hears of every lease that ended without a heartbeat, before its attempt is taken away.
+        """
         self._storage = storage
         self._orchestrator = orchestrator
         self._recovery = recovery
         self._clock = clock
         self._lease_sec = lease_sec
+        self._on_expired = on_expired
         self._drift_sec = self._drift()
         self._sweep_from = clock.now()
 
@@ -187,6 +192,8 @@ class Dispatcher:
             return False
         rows = await self._storage.expired_leases(now)
         for row in rows:
+            if self._on_expired is not None:
+                self._on_expired(row)
             await self.lose(row, cause="the lease expired without a heartbeat", counted=True)
         return bool(rows)
 

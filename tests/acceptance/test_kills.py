@@ -1,8 +1,10 @@
 """`kill -9` of anything at any moment: nothing is lost, nothing happens twice, nothing is left running."""
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -36,6 +38,20 @@ def states_of(product: Product, artifact: dict[str, str]) -> list[str]:
     sha256 = artifact["sha256"]
     stored = json.loads((product.home / "artifacts/local/sha256" / sha256[:2] / sha256[2:]).read_text())
     return [cell["metadata"]["papermill"]["status"] for cell in stored["cells"]]
+
+
+def test_a_runner_that_is_stopped_is_ended_and_its_phase_runs_again(
+    product: Product, workshop: Workshop
+) -> None:
+    running = product.spawn("run", workshop.approval(), CHATFLOW_RUNNER__LEASE_SEC="2")
+    until(lambda: workshop.marks["a2"], what="A runs")
+    (runner,) = product.processes("runner")
+    os.kill(runner.pid, signal.SIGSTOP)
+    product.wait_for("AttemptLost")
+    workshop.let("a")
+    assert running.wait().status == 3
+    assert product.counts("PhaseSucceeded")["a"] == 1
+    product.none_left()
 
 
 def test_everything_is_killed_in_the_second_cell_and_again_at_the_gate(

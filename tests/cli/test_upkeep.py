@@ -55,7 +55,7 @@ def test_settings_and_where_they_come_from(chatflow: Program, monkeypatch: pytes
 
 def test_what_can_be_run(chatflow: Program) -> None:
     listed = chatflow.json("schemas")
-    assert [(entry["name"], entry["aliases"]) for entry in listed] == [("gated", ["gate"])]
+    assert ("gated", ["gate"]) in [(entry["name"], entry["aliases"]) for entry in listed]
     assert "Two notebooks and a gate" in chatflow("schemas").stdout
     shown = chatflow("schemas", "gate").stdout
     assert "first -> second" in shown

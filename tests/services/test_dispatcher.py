@@ -4,6 +4,7 @@ import pytest
 
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
 from chatflow_jupyter.domain.instance import Status
+from chatflow_jupyter.services.dispatcher import Dispatcher
 from tests.services.world import LEASE_SEC, TREE, ProcessDied, World, run
 
 RETRIED = """\
@@ -209,5 +210,26 @@ def test_after_the_machine_slept_runners_get_a_lease_to_report(world: World) -> 
         assert not await world.dispatcher.step()
         await world.end(lease)
         assert (await world.types(instance.instance_id)).count("AttemptLost") == 0
+
+    run(story())
+
+
+def test_whoever_watches_the_runner_hears_of_an_expired_lease_first(world: World) -> None:
+    async def story() -> None:
+        heard: list[str] = []
+        await world.new()
+        lease = await world.must_lease()
+        watching = Dispatcher(
+            world.storage,
+            world.orchestrator,
+            world.recovery,
+            world.clock,
+            lease_sec=LEASE_SEC,
+            on_expired=lambda row: heard.append(row.attempt_id),
+        )
+        world.clock.turn(LEASE_SEC + 1)
+        await watching.step()
+        assert heard == [lease.attempt.attempt_id]
+        assert (await world.storage.attempt(LOCAL_TENANT, lease.attempt.attempt_id)).status == "lost"
 
     run(story())

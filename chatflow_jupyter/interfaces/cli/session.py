@@ -56,8 +56,8 @@ def shown_command(options: argparse.Namespace, *words: str) -> str:
     return " ".join([program(), *words, *map(shlex.quote, given)])
 
 
-def program() -> str:
-    """Return how this program is called from here: its name, or its path when it is not on the PATH."""
+def program(*, anywhere: bool = False) -> str:
+    """Return how this program is called: its name, or its path when it is not on the PATH."""
     called = Path(sys.argv[0])
     if called.name not in PROGRAMS or not called.is_file():
         return "chatflow"
@@ -65,9 +65,10 @@ def program() -> str:
     if found is not None and Path(found).samefile(called):
         return PROGRAMS[called.name]
     try:
-        return shlex.quote(str(called.absolute().relative_to(Path.cwd())))
+        shown = called.absolute() if anywhere else called.absolute().relative_to(Path.cwd())
     except ValueError:
-        return shlex.quote(str(called.absolute()))
+        shown = called.absolute()
+    return shlex.quote(str(shown))
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

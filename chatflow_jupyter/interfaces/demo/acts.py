@@ -88,7 +88,7 @@ def _third_act(folder: Path, review: Review, kept: Kept) -> bool:
     _say(f"\n  report:   {report}" if report else "\n  there is no report")
     _say(f"  approve:  {review.command('trigger', review.instance_id, '--approve')}")
     _say(f"  reject:   {review.command('trigger', review.instance_id, '--reject')}")
-    _say(f"  yours:    {program()} demo --here   (in a repository of your own)")
+    _say(f"  yours:    {program(anywhere=True)} demo --here   (in a repository of your own)")
     if not found_all:
         say("the review missed something it is known to find; is `chatflow doctor` content?")
     return found_all and report is not None and not kept.run_twice

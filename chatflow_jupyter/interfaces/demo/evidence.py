@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ EXPECTED = {
     "signature": "a changed signature whose unchanged caller breaks",
     "mutant": "a changed line whose mutant no test notices",
 }
+NEEDS = {"mutant": "coverage"}
 COLOURS = {"high": "red", "medium": "yellow"}
 MAX_EVIDENCE_LINES = 4
 
@@ -61,7 +63,10 @@ def print_findings(saved: Mapping[str, Path]) -> bool:
     found_all = True
     for kind, description in EXPECTED.items():
         first = next((finding for finding in findings if finding.get("kind") == kind), None)
-        if first is None:
+        if first is None and kind in NEEDS and importlib.util.find_spec(NEEDS[kind]) is None:
+            _say(f"  not assessed: {description}: {NEEDS[kind]} is not installed")
+            _say("                pip install 'chatflow-jupyter[templates]' brings what the review calls")
+        elif first is None:
             found_all = False
             _say(f"  not found: {description}")
         else:

@@ -42,6 +42,9 @@ class Context(Protocol):
     def input(self, phase: str, name: str) -> Path:
         """Return a copy of an earlier phase's artifact."""
 
+    def output(self, key: str, value: object) -> None:
+        """Report an outcome."""
+
     def parent_input(self, phase: str, name: str) -> Path:
         """Return a copy of an artifact of the parent's phase."""
 
