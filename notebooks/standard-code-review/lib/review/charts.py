@@ -84,10 +84,10 @@ def _row(bar: Bar, top: float, scale: float) -> Html:
             parts.append(_rect(hint, shape, segment.colour))
             left += width
     said = tag("text", bar.said or f"{bar.total:g}", x=_WIDTH - 52, y=middle, class_="amount")
-    track = _rect(
-        "", {"x": _LABEL, "y": f"{top:.1f}", "width": _WIDTH - _LABEL - 60, "height": _BAR}, "track"
-    )
-    return tag("g", track, label, *parts, said)
+    if not parts:  # an empty track; behind a bar it would look like a share that is missing
+        room = {"x": _LABEL, "y": f"{top:.1f}", "width": _WIDTH - _LABEL - 60, "height": _BAR}
+        parts = [_rect("", room, "track")]
+    return tag("g", label, *parts, said)
 
 
 def _rect(hint: object, shape: dict[str, object], colour: str) -> Html:
