@@ -75,7 +75,7 @@ def test_a_reserved_word_is_refused_where_the_language_reserves_it(tmp_path: Pat
     with pytest.raises(NotebookFailed, match="'class': the name is a reserved word of Python"):
         check_injectable(path, {"class": 1})
     path.write_text(
-        '{"cells": [{"cell_type": "code", "source": "1"}], "nbformat": 4, "metadata": {"language_info": {"name": "R"}}}'
+        path.read_text().replace('"metadata": {}', '"metadata": {"language_info": {"name": "R"}}')
     )
     check_injectable(path, {"class": 1})
 
