@@ -116,7 +116,7 @@ class PhaseContext:
         number = plain_json(value, what="risk")
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 100:
             raise PhaseError(f"risk {value!r}: give a whole number from 0 to 100")
-        body: JsonValue = {"value": number, "reason": str(reason)}
+        body: JsonValue = {"value": number, "reason": plain_json(str(reason), what="risk: the reason")}
         _show({RISK_MIME: body, "text/plain": f"risk {number}" + (f": {reason}" if reason else "")})
 
     def artifact(

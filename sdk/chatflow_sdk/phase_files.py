@@ -50,7 +50,7 @@ def _encode(name: str, data: object) -> bytes:
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     if isinstance(data, str):
-        return data.encode()
+        return str(plain_json(data, what=f"artifact {name!r}")).encode()
     value: JsonValue = plain_json(data, what=f"artifact {name!r}")
     return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
 

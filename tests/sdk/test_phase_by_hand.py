@@ -76,6 +76,20 @@ def test_plain_json_takes_numpy_scalars_and_refuses_the_rest() -> None:
             plain_json(value, what="v")
 
 
+@pytest.mark.parametrize("value", ["\ud800", ["a", "\udfff"], {"a": "\ud800"}, {"\ud800": 1}])
+def test_text_that_is_no_unicode_is_refused_with_the_name_of_the_output(
+    ctx: phase.PhaseContext, value: object
+) -> None:
+    with pytest.raises(phase.PhaseError, match=r"^output 'x'.*lone surrogate") as caught:
+        ctx.output("x", value)
+    assert str(caught.value).isascii()
+    with pytest.raises(phase.PhaseError, match=r"^artifact 'a.txt'.*lone surrogate"):
+        ctx.artifact("a.txt", data="\ud800")
+    with pytest.raises(phase.PhaseError, match=r"^risk.*lone surrogate"):
+        ctx.risk(1, "\ud800")
+    assert dict(ctx.outputs) == {}
+
+
 def test_importing_is_cheap() -> None:
     program = (
         "import sys; before = set(sys.modules); from chatflow_sdk import phase; "
