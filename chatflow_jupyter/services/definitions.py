@@ -2,7 +2,6 @@
 
 import asyncio
 import difflib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from chatflow_jupyter.ports.state_storage import IDefinitions
 
 from .artifacts import Artifacts
 from .bundle import content_hash, pack, read_folder
+from .notebook_shape import check_notebook
 from .templates import ENTRY, Templates
 
 URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
@@ -84,8 +84,7 @@ class Definitions:
     ) -> DefinitionRecord:
         definition = _parse(files, entry, where)
         if definition.name in under:
-            cycle = " -> ".join([*under, definition.name])
-            raise InvalidDefinition((f"{where}{entry}: definitions start each other in a circle: {cycle}",))
+            raise InvalidDefinition((_circle(f"{where}{entry}", (*under, definition.name)),))
         _check_notebooks(definition, files, f"{where}{entry}")
         below = (*under, definition.name)
         pins: dict[str, DefinitionRef] = {}
@@ -188,6 +187,7 @@ def validate_folder(path: Path) -> Sequence[str]:
     except InvalidDefinition as error:
         return error.problems
     waiting, seen = [entry], set[str]()
+    starts: dict[str, tuple[str, Sequence[str]]] = {}
     while waiting:
         current = waiting.pop()
         if current in seen:
@@ -200,8 +200,37 @@ def validate_folder(path: Path) -> Sequence[str]:
             problems += error.problems
             continue
         references = [phase.children.schema_ref for phase in definition.phases if phase.children is not None]
-        waiting += [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
-    return tuple(problems)
+        children = [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
+        starts[current] = (definition.name, children)
+        waiting += children
+    return (*problems, *_circles(starts, f"{folder}/"))
+
+
+def _circles(starts: Mapping[str, tuple[str, Sequence[str]]], where: str) -> Sequence[str]:
+    """Return a line per circle; `starts` has each file's name and the files of its children."""
+    problems: list[str] = []
+    told: set[str] = set()
+    for name, children in starts.values():
+        if name in told:
+            continue
+        waiting: list[tuple[str, tuple[str, ...]]] = [(child, (name,)) for child in children]
+        seen: set[str] = set()
+        while waiting:
+            file, under = waiting.pop(0)
+            if file in seen or file not in starts:
+                continue
+            seen.add(file)
+            below = (*under, starts[file][0])
+            if below[-1] == name:
+                told |= {*below}
+                problems.append(_circle(f"{where}{file}", below))
+                break
+            waiting += [(child, below) for child in starts[file][1]]
+    return problems
+
+
+def _circle(file: str, names: Sequence[str]) -> str:
+    return f"{file}: definitions start each other in a circle: {' -> '.join(names)}"
 
 
 def refuse_url(named: str) -> None:
@@ -219,7 +248,7 @@ def read_bare_notebook(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise NotFound(f"{path}: cannot be read: {error.strerror}") from None
-    _check_notebook(content, str(path))
+    check_notebook(content, str(path))
     return content
 
 
@@ -255,16 +284,4 @@ def _check_notebooks(definition: Definition, files: Mapping[str, bytes], file: s
             continue
         if phase.notebook not in files:
             raise InvalidDefinition((f"{file}: phase {phase.name}: there is no notebook {phase.notebook}",))
-        _check_notebook(files[phase.notebook], f"{file}: phase {phase.name}: {phase.notebook}")
-
-
-def _check_notebook(content: bytes, where: str) -> None:
-    try:
-        notebook = json.loads(content)
-        fine = isinstance(notebook, dict) and isinstance(
-            notebook.get("cells", notebook.get("worksheets")), list
-        )
-    except (ValueError, RecursionError):
-        fine = False
-    if not fine:
-        raise InvalidDefinition((f"{where}: not a notebook (JSON with a list of cells)",))
+        check_notebook(files[phase.notebook], f"{file}: phase {phase.name}: {phase.notebook}")

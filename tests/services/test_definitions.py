@@ -39,7 +39,9 @@ def test_a_template_is_found_by_name_alias_and_folder(world: World) -> None:
 def test_an_edited_template_is_another_version_and_the_old_one_stays(world: World) -> None:
     folder = world.template("made", LINEAR)
     before = run(resolve(world, "linear"))
-    (folder / "one.ipynb").write_text(NOTEBOOK.replace('"cells": []', '"cells": [{}]'))
+    (folder / "one.ipynb").write_text(
+        NOTEBOOK.replace('"cells": []', '"cells": [{"cell_type": "raw", "source": []}]')
+    )
     after = run(resolve(world, "linear"))
     assert before.reference.version != after.reference.version
     assert run(resolve(world, before.reference.schema_id)).reference == before.reference
@@ -148,3 +150,74 @@ def test_validate_lists_every_fault_of_a_folder_with_file_and_line(world: World)
     folder = world.template("made", TREE, leaf__yaml=LEAF.replace("one.ipynb", "two.ipynb"))
     (problem,) = validate_folder(folder)
     assert "leaf.yaml: phase look: there is no notebook two.ipynb" in problem
+
+
+@pytest.mark.parametrize(
+    ("child", "grandchild", "circle"),
+    [
+        (
+            "./definition.yaml",
+            None,
+            "definition.yaml: definitions start each other in a circle: pair -> pair",
+        ),
+        ("./c.yaml", "./definition.yaml", "circle: pair -> left -> pair"),
+        ("./c.yaml", "./c.yaml", "c.yaml: definitions start each other in a circle: left -> left"),
+    ],
+)
+def test_validate_finds_the_circles_that_publishing_refuses(
+    world: World, child: str, grandchild: str | None, circle: str
+) -> None:
+    folder = world.template("parent", PARENT_OF_TWO.replace("schema: left", f"schema: {child}"))
+    if grandchild is not None:
+        below = PARENT_OF_TWO.replace("name: pair", "name: left").replace(
+            "schema: left", f"schema: {grandchild}"
+        )
+        (folder / "c.yaml").write_text(below)
+    (problem,) = validate_folder(folder)
+    assert circle in problem
+    assert "definitions start each other in a circle" in refusal(world, f"{folder}/", InvalidDefinition)
+
+
+def test_two_parents_of_one_child_are_no_circle(world: World) -> None:
+    both = "  - {name: more, children: {schema: ./c.yaml, items: [1]}}\n"
+    folder = world.template("parent", PARENT_OF_TWO.replace("schema: left", "schema: ./b.yaml") + both)
+    middle = PARENT_OF_TWO.replace("name: pair", "name: middle").replace("schema: left", "schema: ./c.yaml")
+    (folder / "b.yaml").write_text(middle)
+    (folder / "c.yaml").write_text(LEAF)
+    assert validate_folder(folder) == ()
+    run(resolve(world, f"{folder}/"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ('{"cells": [{"cell_type": "code"}]}', "cell 1 has no source text"),
+        (
+            '{"cells": [{"cell_type": "raw", "source": ["a"]}, {"cell_type": "code", "source": [1]}]}',
+            "cell 2 has",
+        ),
+        ('{"cells": [3]}', "cell 1 is no object"),
+        (
+            '{"cells": [{"cell_type": "heading", "source": ""}], "nbformat": 4}',
+            "cell 1 has no valid cell type",
+        ),
+        ('{"worksheets": [{"cells": [{"input": ""}]}], "nbformat": 3}', "cell 1 has no valid cell type"),
+        ('{"worksheets": [3], "nbformat": 3}', "not a notebook"),
+    ],
+)
+def test_a_cell_that_could_not_run_is_named_before(world: World, cells: str, said: str) -> None:
+    folder = world.template("made", LINEAR)
+    (folder / "one.ipynb").write_text(cells)
+    (problem,) = validate_folder(folder)
+    assert f"one.ipynb: {said}" in problem
+    assert f"one.ipynb: {said}" in refusal(world, f"{folder}/", InvalidDefinition)
+    assert f"one.ipynb: {said}" in refusal(world, str(folder / "one.ipynb"), InvalidDefinition)
+
+
+def test_a_notebook_of_format_3_is_upgraded_when_it_runs(world: World) -> None:
+    folder = world.template("made", LINEAR)
+    cell = '{"cell_type": "code", "input": "1", "language": "python", "outputs": [], "metadata": {}}'
+    (folder / "one.ipynb").write_text(
+        f'{{"worksheets": [{{"cells": [{cell}]}}], "nbformat": 3, "metadata": {{}}}}'
+    )
+    assert validate_folder(folder) == ()
