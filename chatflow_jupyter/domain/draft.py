@@ -1,6 +1,5 @@
 """A decision in the making: the instance as changed so far and everything to be committed with it."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from .decision import (
@@ -15,6 +14,7 @@ from .decision import (
 )
 from .definition import Definition, Phase
 from .events import Event, EventType
+from .evolve import evolve
 from .ids import Principal, event_id
 from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, WaitingReason
 from .json_values import JsonValue
@@ -29,7 +29,7 @@ class Draft:
         """Start from `instance`; everything that follows happens at `now`."""
         self.definition = definition
         self.now = now
-        self.instance = replace(instance, seq=instance.seq + 1, updated_at=now)
+        self.instance = evolve(instance, {"seq": instance.seq + 1, "updated_at": now})
         self.attempts: list[AttemptChange] = []
         self.children: list[ChildRequest] = []
         self._principal = principal
@@ -51,12 +51,13 @@ class Draft:
 
     def change(self, **fields: object) -> None:
         """Replace fields of the instance."""
-        self.instance = replace(self.instance, **fields)  # type: ignore[arg-type]  # checked when run
+        self.instance = evolve(self.instance, fields)
 
     def change_record(self, **fields: object) -> None:
         """Replace fields of the current phase's record."""
-        changed = replace(self.record, **fields)  # type: ignore[arg-type]  # checked when run
-        self.change(phases={**self.instance.phases, self.phase.name: changed})
+        name = self.phase.name
+        changed = evolve(self.instance.phases[name], fields)
+        self.change(phases={**self.instance.phases, name: changed})
 
     def emit(self, kind: EventType, *, phase: str | None = None, **data: JsonValue) -> None:
         """Add an event; the attempt number is that of the phase, when it has one."""

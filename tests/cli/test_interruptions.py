@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 
@@ -71,7 +72,7 @@ def test_an_answer_given_early_is_given_when_the_gate_is_reached(chatflow: Progr
 def test_a_reader_that_goes_away_is_no_error(chatflow: Program) -> None:
     for _ in range(3):
         chatflow("start", "gated")
-    program = " ".join([*COMMAND, "list --json"])
+    program = shlex.join([*map(str, COMMAND), "list", "--json"])
     line = f"set -o pipefail; {program} | head -c 1 >/dev/null"
     done = subprocess.run(
         ["bash", "-c", line], env=chatflow.environment, capture_output=True, text=True, check=False

@@ -1,5 +1,6 @@
 """The project's own tests at base and at head: what newly fails, passes, or cannot make up its mind."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_no_tests_is_not_assessed_and_never_zero(change: Change) -> None:
 
 def test_a_command_of_the_projects_own_counts_by_its_status(change: Change) -> None:
     made = change({"m.py": "f = 1\n"}, {"m.py": "f = 2\n"})
-    command = f"{sys.executable} -c 'import m; assert m.f == 1'"
+    command = f"{shlex.quote(sys.executable)} -c 'import m; assert m.f == 1'"
     testing = made.with_(execute=True, test_command=command).testing()
     assert len(testing.report.summary["newly_failing"]) == 1
     assert testing.coverage is None
