@@ -8,10 +8,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, event
-from sqlalchemy.engine import Engine
+from sqlalchemy import Connection
 
 from benchmarks.stores import Store, service_layer
 from chatflow_jupyter.adapters.sql.database import SqliteDatabase
@@ -67,18 +66,35 @@ class RecordingDatabase:
 async def recording_store(path: Path) -> AsyncIterator[tuple[Store, Log]]:
     """Yield a store over the existing file and the log of what it writes."""
     log = Log()
-
-    def note(_1: object, _2: object, statement: str, parameters: Any, _3: object, many: bool) -> None:
-        if statement.startswith(WRITES):
-            log.transactions[-1].append((statement, parameters, many))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    storage = DatabaseStateStorage(RecordingDatabase(SqliteDatabase(path, "normal"), log), SystemClock())
+    database = SqliteDatabase(path, "normal", factory=_recording(log))
+    storage = DatabaseStateStorage(RecordingDatabase(database, log), SystemClock())
     try:
         yield service_layer(storage), log
     finally:
         await storage.close()
-        event.remove(Engine, "before_cursor_execute", note)
+
+
+def _recording(log: Log) -> type[sqlite3.Connection]:
+    """Return a driver connection whose cursors note what they are told to write."""
+
+    class Cursor(sqlite3.Cursor):
+        def execute(self, statement: str, parameters: Any = (), /) -> Self:
+            note(statement, parameters, many=False)
+            return super().execute(statement, parameters)
+
+        def executemany(self, statement: str, parameters: Any, /) -> Self:
+            note(statement, parameters, many=True)
+            return super().executemany(statement, parameters)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory: Any = Cursor) -> Any:
+            return super().cursor(factory)
+
+    def note(statement: str, parameters: Any, *, many: bool) -> None:
+        if statement.startswith(WRITES):
+            log.transactions[-1].append((statement, parameters, many))
+
+    return Connection
 
 
 def replay(path: Path, log: Log) -> float:

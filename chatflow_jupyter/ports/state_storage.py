@@ -67,6 +67,13 @@ class IInstances(Protocol):
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
         """Return the instance as last committed; raises `NotFound`."""
 
+    def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
+        """Return the instance as this process committed it not long ago, without asking the store, or None.
+
+        It may be older than what is stored, so it serves only where a commit checks its `seq`; it never
+        shows what was not committed.
+        """
+
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """Return matching instances, the newest first (children by index), at most `limit`.
 

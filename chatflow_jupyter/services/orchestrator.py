@@ -119,22 +119,20 @@ class Orchestrator:
             "decision": request.decision,
             "reason": request.reason,
         }
-        answered = await self._answered(tenant_id, request.principal, key, body)
-        if answered is not None:
-            return answered
+        check_key(key)
 
         def keep(decision: Decision) -> RequestKey | None:
             return self._request_key(request.principal, key, body, decision)
 
-        try:
-            return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
-        except KeyReused:
-            return await self.trigger(tenant_id, instance_id, request, key=key)
-        except (Conflict, InvalidInput):  # perhaps only because the same request came through meanwhile
-            answered = await self._answered(tenant_id, request.principal, key, body)
-            if answered is None:
-                raise
-            return answered
+        while True:
+            try:
+                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
+            except (Conflict, InvalidInput) as error:  # perhaps because the same request came through before
+                answered = await self._answered(tenant_id, request.principal, key, body)
+                if answered is not None:
+                    return answered
+                if not isinstance(error, KeyReused):  # a key that was there has expired meanwhile: it is free
+                    raise
 
     async def preview(self, tenant_id: TenantId, instance_id: InstanceId, request: Trigger) -> Forecast:
         """Return what the trigger would do and the path as far as it is determined; commits nothing."""
@@ -168,13 +166,21 @@ class Orchestrator:
         consumed: tuple[int, ...] = (),
         keep: Callable[[Decision], RequestKey | None] | None = None,
     ) -> Instance:
-        """Load, decide and commit, again when somebody else was first; returns the new instance."""
+        """Load, decide and commit, again when somebody else was first; returns the new instance.
+
+        What this process committed last is tried first: a commit finds out when it is behind the store. A
+        refusal is given only on what is stored.
+        """
+        recent = self._storage.recent_instance(tenant_id, instance_id)
         for _ in range(MAX_RACES):
-            instance = await self._storage.instance(tenant_id, instance_id)
+            instance = recent or await self._storage.instance(tenant_id, instance_id)
+            is_stored, recent = recent is None, None
             record = await self._pinned.of(tenant_id, instance.definition)
             decision = decide(record.definition, instance, request, self._clock.now())
             if isinstance(decision, Refusal):
-                raise refused(decision, instance_id)
+                if is_stored:
+                    raise refused(decision, instance_id)
+                continue
             births = await self._births(record, decision)
             commit = Commit(
                 tenant_id=tenant_id,
@@ -200,10 +206,9 @@ class Orchestrator:
     async def _answered(
         self, tenant_id: TenantId, principal: Principal, key: str | None, body: JsonObject
     ) -> JsonObject | None:
+        check_key(key)
         if key is None:
             return None
-        if not 0 < len(key) <= MAX_KEY_LENGTH:
-            raise InvalidInput(f"idempotency key: must have 1 to {MAX_KEY_LENGTH} characters")
         stored = await self._storage.stored_answer(tenant_id, principal, key)
         if stored is None:
             return None
@@ -223,6 +228,12 @@ class Orchestrator:
             answer=answer_of(decision.instance),
             expires_at=self._clock.now() + KEY_LIFETIME,
         )
+
+
+def check_key(key: str | None) -> None:
+    """Raise `InvalidInput` for an idempotency key that cannot be one."""
+    if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise InvalidInput(f"idempotency key: must have 1 to {MAX_KEY_LENGTH} characters")
 
 
 def request_hash(body: JsonObject) -> Sha256:

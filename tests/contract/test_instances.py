@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from chatflow_jupyter.domain.errors import NotFound
+from chatflow_jupyter.domain.errors import NotFound, SeqConflict
+from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.domain.instance import Failure, Instance, Status, WaitingReason
 from chatflow_jupyter.ports.records import InstanceFilter
 from chatflow_jupyter.ports.state_storage import IStateStorage
@@ -44,6 +45,19 @@ async def family(storage: IStateStorage, count: int = 4) -> tuple[Instance, list
 async def test_an_unknown_instance_is_not_found(state_storage: IStateStorage) -> None:
     with pytest.raises(NotFound):
         await state_storage.instance(LOCAL, wfi("nobody"))
+
+
+async def test_a_recent_instance_is_one_that_was_committed(state_storage: IStateStorage) -> None:
+    instance = await born(state_storage)
+    with pytest.raises(SeqConflict):
+        await state_storage.commit(commit_of(step(replace(instance, seq=7), spent_sec=9.0)))
+    committed = (instance, None)
+    assert state_storage.recent_instance(LOCAL, instance.instance_id) in committed
+    await state_storage.commit(commit_of(step(instance, spent_sec=1.0)))
+    committed = (await state_storage.instance(LOCAL, instance.instance_id), *committed)
+    assert state_storage.recent_instance(LOCAL, instance.instance_id) in committed
+    assert state_storage.recent_instance(TenantId("other"), instance.instance_id) is None
+    assert state_storage.recent_instance(LOCAL, wfi("nobody")) is None
 
 
 async def test_instances_come_the_newest_first(state_storage: IStateStorage) -> None:

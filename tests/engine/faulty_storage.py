@@ -29,6 +29,7 @@ class FaultyStorage:
         self.rows: Sequence[ContinuationRow] = ()
         self.timers: Sequence[TimerRow] = ()
         self.leases: Sequence[AttemptRow] = ()
+        self.remembered: dict[InstanceId, Instance | None] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -42,6 +43,7 @@ class FaultyStorage:
             raise ProcessDied(committed=False)
         await self.inner.commit(commit)
         self.commits += 1
+        self._remember(commit)
         if self.dies == "after":
             self.dies = None
             raise ProcessDied(committed=True)
@@ -52,6 +54,17 @@ class FaultyStorage:
             await self._let_rival_act()
         found: Instance = await self.inner.instance(tenant_id, instance_id)
         return found
+
+    def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
+        """Remember what is stored, what is stored no more, or nothing, each a third of the time."""
+        del tenant_id
+        reads = self.rival is not None and self.rival_comes == "at reading"
+        return None if reads else self.remembered.get(instance_id)
+
+    def _remember(self, commit: Commit) -> None:
+        for transition in commit.transitions:
+            after = transition.decision.instance
+            self.remembered[after.instance_id] = (None, transition.before, after)[after.seq % 3]
 
     async def _let_rival_act(self) -> None:
         if self.rival is not None:

@@ -16,6 +16,14 @@ phases:
   - {name: one, notebook: one.ipynb, gate: {title: "Go on?"}}
 """
 
+TWO_GATES = """\
+name: two-gates
+automation_level: 100
+phases:
+  - {name: one, notebook: one.ipynb, gate: {}}
+  - {name: two, notebook: one.ipynb, gate: {}}
+"""
+
 
 def test_a_key_starts_one_instance_however_often_it_is_sent(world: World) -> None:
     async def story() -> None:
@@ -72,6 +80,53 @@ def test_an_approval_sent_twice_with_one_key_counts_once_and_is_answered_alike(w
         assert first == second
         assert first["status"] == "running"
         assert (await world.types(instance.instance_id)).count("GateDecided") == 1
+
+    run(story())
+
+
+def test_a_key_sent_again_once_the_instance_went_on_counts_once(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(TWO_GATES)
+        first = await world.trigger(instance.instance_id, decision="approve", key="yes")
+        await world.end(await world.must_lease())
+        assert (await world.now(instance.instance_id)).phase == "two"
+        assert await world.trigger(instance.instance_id, decision="approve", key="yes") == first
+        assert (await world.types(instance.instance_id)).count("GateDecided") == 1
+
+    run(story())
+
+
+def test_a_key_that_cannot_be_one_changes_nothing(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(GATED)
+        for key in ("", "k" * 256):
+            with pytest.raises(InvalidInput, match="1 to 255"):
+                await world.trigger(instance.instance_id, decision="approve", key=key)
+        assert (await world.now(instance.instance_id)).status is Status.WAITING
+
+    run(story())
+
+
+def test_what_is_remembered_refuses_nobody(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(TWO_GATES)
+        await world.trigger(instance.instance_id, decision="approve")
+        world.storage.remembered[instance.instance_id] = await world.now(instance.instance_id)
+        await world.end(await world.must_lease())
+        answer = await world.trigger(instance.instance_id, decision="approve")  # remembered: running
+        assert answer["status"] == "running"
+
+    run(story())
+
+
+def test_what_is_remembered_lets_nobody_through(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(GATED)
+        world.storage.remembered[instance.instance_id] = await world.now(instance.instance_id)
+        await world.trigger(instance.instance_id, decision="approve")
+        await world.work_on(instance.instance_id)
+        with pytest.raises(Conflict, match="completed"):  # remembered: at the gate
+            await world.trigger(instance.instance_id, decision="approve")
 
     run(story())
 

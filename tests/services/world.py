@@ -134,6 +134,13 @@ class Interrupted(MemoryStateStorage):
     before_commit: Callable[[], Awaitable[object]] | None = None
     die_after_commit: bool = False
 
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__(clock)
+        self.remembered: dict[InstanceId, Instance] = {}
+
+    def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
+        return self.remembered.get(instance_id) or super().recent_instance(tenant_id, instance_id)
+
     async def commit(self, commit: Commit) -> None:
         if self.before_commit is not None:
             interfere, self.before_commit = self.before_commit, None

@@ -22,6 +22,10 @@ class MemoryInstances:
         """See the port."""
         return self._tables.instance(tenant_id, instance_id)
 
+    def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
+        """See the port."""
+        return self._tables.instances.get((tenant_id, instance_id))
+
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """See the port."""
         siblings = [

@@ -88,7 +88,7 @@ def touch(
     connection: Connection, tenant_id: TenantId, sha256: Sha256, size_bytes: int, now: datetime
 ) -> None:
     """Make sure a live blob row exists, touched at `now`; raises `Conflict` while it is being deleted."""
-    done = TOUCH_BLOB.run(
+    done = TOUCH_BLOB.write(
         connection,
         tenant_id=tenant_id,
         sha256=sha256,
@@ -96,7 +96,7 @@ def touch(
         state="live",
         touched_at=to_us(now),
     )
-    if done.rowcount == 0:
+    if done == 0:
         raise Conflict(f"blob {sha256} is being deleted; try again later", code="blob_deleting")
 
 
@@ -108,7 +108,7 @@ def publish(connection: Connection, record: ArtifactRecord, fence: int | None) -
         leased(connection, record.tenant_id, record.attempt_id, fence)
     if LIVE_BLOB.run(connection, tenant=record.tenant_id, hash=record.sha256).first() is None:
         raise Conflict(f"the bytes of artifact {record.name} are not stored", code="blob_missing")
-    PUBLISH_ARTIFACT.run(connection, **artifact_columns(record))
+    PUBLISH_ARTIFACT.write(connection, **artifact_columns(record))
 
 
 def artifacts_of(
@@ -127,14 +127,14 @@ def set_deleted(
     deleted_at: datetime | None,
 ) -> None:
     """Soft-delete or restore; raises `NotFound`."""
-    done = SET_DELETED.run(
+    done = SET_DELETED.write(
         connection,
         tenant=tenant_id,
         of_attempt=attempt_id,
         named=name,
         deleted_at=optional_us(deleted_at),
     )
-    if done.rowcount == 0:
+    if done == 0:
         raise NotFound(f"attempt {attempt_id} has no artifact {name}")
 
 
@@ -144,10 +144,10 @@ def collectable(
     """Mark unreferenced blobs as deleting and return them."""
     rows = COLLECTABLE_BLOBS.run(connection, tenant=tenant_id, since=to_us(untouched_since), most=limit)
     hashes = tuple(Sha256(row.sha256) for row in rows)
-    MARK_BLOB.run_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])
+    MARK_BLOB.write_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])
     return hashes
 
 
 def forget(connection: Connection, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:
     """Delete the rows of blobs marked as deleting."""
-    FORGET_BLOB.run_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])
+    FORGET_BLOB.write_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])

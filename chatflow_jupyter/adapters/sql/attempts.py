@@ -85,27 +85,25 @@ def change(connection: Connection, tenant_id: TenantId, applied: Sequence[Transi
             else:
                 _change(connection, tenant_id, each)
         position += len(decision.events)
-    QUEUE_ATTEMPT.run_many(connection, queued)
+    QUEUE_ATTEMPT.write_many(connection, queued)
 
 
 def _change(connection: Connection, tenant_id: TenantId, each: AttemptChange) -> None:
     this = {"tenant": tenant_id, "this": each.attempt_id}
     match each:
         case StartAttempt():
-            done = START_ATTEMPT.run(
-                connection, **this, held=each.fence, started_at=to_us(each.started_at)
-            ).rowcount
+            done = START_ATTEMPT.write(connection, **this, held=each.fence, started_at=to_us(each.started_at))
         case EndAttempt():
-            done = END_ATTEMPT.run(
+            done = END_ATTEMPT.write(
                 connection,
                 **this,
                 held=each.fence,
                 status=each.status,
                 ended_at=to_us(each.ended_at),
                 failure=None if each.failure is None else to_json(failure_to_json(each.failure)),
-            ).rowcount
+            )
         case CancelAttempt():
-            CANCEL_ATTEMPT.run(connection, **this, ended_at=to_us(each.ended_at))
+            CANCEL_ATTEMPT.write(connection, **this, ended_at=to_us(each.ended_at))
             return
         case _:
             return

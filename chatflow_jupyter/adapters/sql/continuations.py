@@ -83,19 +83,19 @@ def note(connection: Connection, tenant_id: TenantId, applied: Sequence[Transiti
                     "about": each.about,
                 }
             )
-    CLEAR_TIMER.run_many(connection, to_clear)
-    SET_TIMER.run_many(connection, to_set)
-    INSERT_CONTINUATION.run_many(connection, notes)
+    CLEAR_TIMER.write_many(connection, to_clear)
+    SET_TIMER.write_many(connection, to_set)
+    INSERT_CONTINUATION.write_many(connection, notes)
 
 
 def consume(connection: Connection, tenant_id: TenantId, ids: Collection[int]) -> None:
     """Delete continuations of the tenant that a commit answers."""
-    CONSUME_CONTINUATION.run_many(connection, [{"id": each, "tenant": tenant_id} for each in ids])
+    CONSUME_CONTINUATION.write_many(connection, [{"id": each, "tenant": tenant_id} for each in ids])
 
 
 def drop(connection: Connection, ids: Collection[int]) -> None:
     """Delete continuations of no consequence."""
-    DROP_CONTINUATION.run_many(connection, [{"id": each} for each in ids])
+    DROP_CONTINUATION.write_many(connection, [{"id": each} for each in ids])
 
 
 def waiting(connection: Connection, limit: int) -> tuple[ContinuationRow, ...]:
@@ -115,7 +115,7 @@ def next_due(connection: Connection) -> datetime | None:
 
 def drop_timer(connection: Connection, timer: TimerRow) -> None:
     """Delete exactly this timer."""
-    DROP_TIMER.run(
+    DROP_TIMER.write(
         connection,
         tenant=timer.tenant_id,
         instance=timer.instance_id,

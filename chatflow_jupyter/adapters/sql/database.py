@@ -49,11 +49,17 @@ class Transactions(Protocol):
 class SqliteDatabase:
     """One writer thread and a few readers over one file; a transaction is a single call into a thread."""
 
-    def __init__(self, path: Path, synchronous: Literal["normal", "full"]) -> None:
-        """Use the file, which exists and has today's schema."""
+    def __init__(
+        self,
+        path: Path,
+        synchronous: Literal["normal", "full"],
+        *,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
+        """Use the file, which exists and has today's schema; `factory` makes the driver's connections."""
         self._path = path
         self._changes = ChangeSignal()
-        self._engine = sqlite_engine(path, synchronous)
+        self._engine = sqlite_engine(path, synchronous, factory)
         self._local = threading.local()
         self._opened: list[Connection] = []
         connection = self._connect()
@@ -129,7 +135,11 @@ def driver_of(connection: Connection) -> sqlite3.Connection:
     return driver
 
 
-def sqlite_engine(path: Path, synchronous: Literal["normal", "full"]) -> Engine:
+def sqlite_engine(
+    path: Path,
+    synchronous: Literal["normal", "full"],
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> Engine:
     """Return an engine whose connections are in autocommit: transactions are begun by hand, as immediate."""
 
     def connect() -> sqlite3.Connection:
@@ -139,6 +149,7 @@ def sqlite_engine(path: Path, synchronous: Literal["normal", "full"]) -> Engine:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            factory=factory,
         )
         driver.execute(f"PRAGMA synchronous = {synchronous.upper()}")
         driver.execute("PRAGMA foreign_keys = ON")

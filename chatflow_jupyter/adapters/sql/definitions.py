@@ -26,7 +26,7 @@ DEFINITIONS_OF_TENANT = Statement(
 
 def save(connection: Connection, record: DefinitionRecord) -> None:
     """Store the definition unless it is there; raises `Conflict` when its version has other content."""
-    if INSERT_DEFINITION.run(connection, **definition_columns(record)).rowcount:
+    if INSERT_DEFINITION.write(connection, **definition_columns(record)):
         return
     reference = record.reference
     stored = definition(connection, record.tenant_id, reference.name, reference.version)

@@ -70,8 +70,8 @@ def append(connection: Connection, tenant_id: TenantId, applied: Sequence[Transi
     committed = [event for transition in applied for event in transition.decision.events]
     if committed:
         rows = [event_columns(event, position) for position, event in enumerate(committed, first)]
-        INSERT_EVENT.run_many(connection, rows)
-        ANNOUNCE_FROM.run(connection, tenant=tenant_id, first=first)
+        INSERT_EVENT.write_many(connection, rows)
+        ANNOUNCE_FROM.write(connection, tenant=tenant_id, first=first)
 
 
 def later_events(
@@ -109,4 +109,4 @@ def unpublished(connection: Connection, limit: int) -> tuple[OutboxRow, ...]:
 
 def delete_messages(connection: Connection, ids: Collection[int]) -> None:
     """Forget messages that were published."""
-    DELETE_MESSAGE.run_many(connection, [{"id": each} for each in ids])
+    DELETE_MESSAGE.write_many(connection, [{"id": each} for each in ids])

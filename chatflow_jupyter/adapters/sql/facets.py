@@ -32,6 +32,7 @@ from . import (
     trees,
 )
 from .database import Transactions
+from .recent import RecentInstances
 
 
 class SqlDefinitions:
@@ -57,15 +58,20 @@ class SqlInstances:
 
     _database: Transactions
     _clock: Clock
+    _recent: RecentInstances
 
     async def commit(self, commit: Commit) -> None:
         """See the port."""
         now = self._clock.now()
-        await self._database.write(lambda c: instances.commit_transitions(c, commit, now))
+        self._recent.keep(await self._database.write(lambda c: instances.commit_transitions(c, commit, now)))
 
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
         """See the port."""
         return await self._database.read(lambda c: instance_queries.instance(c, tenant_id, instance_id))
+
+    def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
+        """See the port."""
+        return self._recent.of(tenant_id, instance_id)
 
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """See the port."""

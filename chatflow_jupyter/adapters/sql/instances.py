@@ -39,14 +39,19 @@ EXISTING = select(instances.c.instance_id).where(
 )
 
 
-def commit_transitions(connection: Connection, commit: Commit, now: datetime) -> None:
-    """Apply a commit; `now` only says whether its key has expired. Raises what the port promises."""
+def commit_transitions(connection: Connection, commit: Commit, now: datetime) -> list[tuple[Instance, int]]:
+    """Apply a commit; `now` only says whether its key has expired. Raises what the port promises.
+
+    Returns the instances it advanced, each with the characters of its stored state.
+    """
     tenant_id = commit.tenant_id
+    advanced = []
     if commit.key is not None:
         request_keys.take(connection, tenant_id, commit.key, now)
     for transition in commit.transitions:
         if transition.before is not None:
-            _advance(connection, tenant_id, transition.before, transition.decision.instance)
+            after = transition.decision.instance
+            advanced.append((after, _advance(connection, tenant_id, transition.before, after)))
     applied = _without_known_births(connection, commit)
     position = events.reserve(connection, tenant_id, applied)
     _insert_births(connection, applied, position)
@@ -60,19 +65,22 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
         for transition in applied
         for vote in transition.decision.votes
     ]
-    INSERT_DECISION.run_many(connection, votes)
+    INSERT_DECISION.write_many(connection, votes)
+    return advanced
 
 
-def _advance(connection: Connection, tenant_id: TenantId, before: Instance, after: Instance) -> None:
+def _advance(connection: Connection, tenant_id: TenantId, before: Instance, after: Instance) -> int:
     this = {"tenant": tenant_id, "instance": after.instance_id}
-    done = ADVANCE_INSTANCE.run(connection, **this, seq_before=before.seq, **state_columns(after))
-    if done.rowcount == 0:
+    columns = state_columns(after)
+    done = ADVANCE_INSTANCE.write(connection, **this, seq_before=before.seq, **columns)
+    if done == 0:
         stored = SELECT_SEQ.run(connection, **this).scalar_one_or_none()
         if stored is None:
             raise NotFound(f"no instance {after.instance_id}")
         raise SeqConflict(f"instance {after.instance_id} is at transition {stored}, not {before.seq}")
     if not same_birth(before, after):
-        CHANGE_BIRTH.run(connection, **this, **birth_columns(after))
+        CHANGE_BIRTH.write(connection, **this, **birth_columns(after))
+    return len(columns["state"])
 
 
 def _without_known_births(connection: Connection, commit: Commit) -> list[Transition]:
@@ -104,4 +112,4 @@ def _insert_births(connection: Connection, applied: list[Transition], position: 
                 }
             )
         position += len(transition.decision.events)
-    INSERT_INSTANCE.run_many(connection, rows)
+    INSERT_INSTANCE.write_many(connection, rows)

@@ -48,7 +48,7 @@ def put(
 ) -> JournalEntry:
     """Store the entry unless there is one, and return the stored one; raises `StaleFence`."""
     attempt = leased(connection, tenant_id, attempt_id, fence)
-    INSERT_ENTRY.run(
+    INSERT_ENTRY.write(
         connection,
         tenant_id=tenant_id,
         instance_id=attempt.instance_id,

@@ -107,7 +107,7 @@ def heartbeat(
     progress: Progress | None,
 ) -> None:
     """Extend the lease and keep the last progress; raises `StaleFence`."""
-    done = HEARTBEAT.run(
+    done = HEARTBEAT.write(
         connection,
         tenant=tenant_id,
         this=attempt_id,
@@ -115,7 +115,7 @@ def heartbeat(
         lease_expires_at=to_us(lease_expires_at),
         last_progress=progress_text(progress),
     )
-    if done.rowcount == 0:
+    if done == 0:
         raise stale(attempt_id, fence)
 
 

@@ -58,13 +58,13 @@ UNFINISHED_TREES = Statement(
 
 def register(connection: Connection, owner: Owner) -> None:
     """Add the process."""
-    REGISTER_OWNER.run(connection, **owner_columns(owner))
+    REGISTER_OWNER.write(connection, **owner_columns(owner))
 
 
 def remove(connection: Connection, owner_id: OwnerId) -> None:
     """Remove the process; its trees have no owner from now on."""
-    REMOVE_OWNER.run(connection, owner=owner_id)
-    ABANDON_TREES.run(connection, owner=owner_id)
+    REMOVE_OWNER.write(connection, owner=owner_id)
+    ABANDON_TREES.write(connection, owner=owner_id)
 
 
 def registered(connection: Connection) -> tuple[Owner, ...]:
@@ -89,7 +89,7 @@ def adopt(
     instead_of: OwnerId | None,
 ) -> bool:
     """Change the owner if it is still `instead_of`; returns whether `owner_id` now has the tree."""
-    ADOPT_TREE.run(connection, tenant=tenant_id, root=root_id, owner=owner_id, instead_of=instead_of)
+    ADOPT_TREE.write(connection, tenant=tenant_id, root=root_id, owner=owner_id, instead_of=instead_of)
     row = OWNER_OF_TREE.run(connection, tenant=tenant_id, root=root_id).first()
     return row is not None and row.owner_id == owner_id
 

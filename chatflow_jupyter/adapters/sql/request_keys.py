@@ -37,7 +37,7 @@ SELECT_ANSWER = Statement(
 
 def take(connection: Connection, tenant_id: TenantId, key: RequestKey, now: datetime) -> None:
     """Store the key with its answer; raises `KeyReused` when it exists unexpired."""
-    done = TAKE_KEY.run(
+    done = TAKE_KEY.write(
         connection,
         tenant_id=tenant_id,
         principal=key.principal,
@@ -47,7 +47,7 @@ def take(connection: Connection, tenant_id: TenantId, key: RequestKey, now: date
         expires_at=to_us(key.expires_at),
         now=to_us(now),
     )
-    if done.rowcount == 0:
+    if done == 0:
         raise KeyReused(f"the idempotency key {key.key!r} was used before", code="key_taken")
 
 

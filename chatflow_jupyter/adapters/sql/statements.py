@@ -1,9 +1,11 @@
 """Statements written in SQLAlchemy Core, compiled once per dialect and run as text.
 
-Running a construct anew costs 26 µs here, its text 13 µs, and a transition is ten statements long.
+Running a construct anew costs 26 µs here, its text 13 µs, and a transition is ten statements long. What only
+writes goes to the driver's cursor itself: 5 µs.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, CursorResult
@@ -30,11 +32,22 @@ class Statement:
         text, bind = self._for(connection.dialect)
         return connection.exec_driver_sql(text, bind(parameters))
 
-    def run_many(self, connection: Connection, rows: Sequence[Parameters]) -> None:
+    def write(self, connection: Connection, **parameters: object) -> int:
+        """Execute with these parameters and return how many rows it changed."""
+        text, bind = self._for(connection.dialect)
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(text, bind(parameters))
+            return cursor.rowcount
+
+    def write_many(self, connection: Connection, rows: Sequence[Parameters]) -> None:
         """Execute once per row; nothing at all for no rows."""
         if rows:
             text, bind = self._for(connection.dialect)
-            connection.exec_driver_sql(text, [bind(row) for row in rows])
+            with closing(connection.connection.cursor()) as cursor:
+                if len(rows) == 1:
+                    cursor.execute(text, bind(rows[0]))
+                else:
+                    cursor.executemany(text, [bind(row) for row in rows])
 
     def _for(self, dialect: Dialect) -> tuple[str, Callable[[Parameters], Any]]:
         known = self._compiled.get(dialect.name)

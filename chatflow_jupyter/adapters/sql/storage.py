@@ -5,6 +5,7 @@ from chatflow_jupyter.ports.clock import Clock
 from .database import Transactions
 from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
 from .facets_of_files import SqlArtifactRows, SqlOwnership
+from .recent import RecentInstances
 
 
 class DatabaseStateStorage(
@@ -16,6 +17,7 @@ class DatabaseStateStorage(
         """Use `database`, which has today's schema. The clock says whether an idempotency key has expired."""
         self._database = database
         self._clock = clock
+        self._recent = RecentInstances()
 
     async def close(self) -> None:
         """Let go of the database."""

@@ -54,7 +54,7 @@ def count(
         counters = {name: change.counters[name] for name in _COUNTERS}
         if change.born is not None:
             root, born = change.born
-            INSERT_TREE.run(
+            INSERT_TREE.write(
                 connection,
                 tenant_id=tenant_id,
                 root_id=root_id,
@@ -68,10 +68,10 @@ def count(
             continue
         if any(counters.values()):
             more = {f"more_{name}": number for name, number in counters.items()}
-            ADD_TO_COUNTERS.run(connection, tenant=tenant_id, root=root_id, **more)
+            ADD_TO_COUNTERS.write(connection, tenant=tenant_id, root=root_id, **more)
         if change.root is not None:
             started_at, ended_at = change.root.started_at, change.root.ended_at
-            SET_TIMES.run(
+            SET_TIMES.write(
                 connection,
                 tenant=tenant_id,
                 root=root_id,

@@ -1,10 +1,12 @@
 """The one thread that writes to an SQLite file. What waits at the same moment is committed together."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
+from asyncio import AbstractEventLoop, Future
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
@@ -23,6 +25,7 @@ MOST_TOGETHER = 32
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Request:
     work: Work[Any]
+    loop: AbstractEventLoop
     answer: "Future[Any]"
 
 
@@ -30,6 +33,17 @@ class _Request:
 class _Outcome:
     value: Any = None
     error: Exception | None = None
+
+
+def _deliver(answers: "Sequence[tuple[Future[Any], _Outcome]]") -> None:
+    """Answer everybody of one commit; to wake a loop for each would cost as much as what was written."""
+    for answer, outcome in answers:
+        if answer.done():  # whoever asked was cancelled meanwhile
+            continue
+        if outcome.error is None:
+            answer.set_result(outcome.value)
+        else:
+            answer.set_exception(outcome.error)
 
 
 class _Abandoned(Exception):
@@ -57,9 +71,10 @@ class Writer:
 
     async def write(self, work: Work[T]) -> T:
         """Return what `work` returned, once committed; raise what it raised, with nothing written."""
-        answer: Future[T] = Future()
-        self._requests.put(_Request(work=work, answer=answer))
-        return await asyncio.wrap_future(answer)
+        loop = asyncio.get_running_loop()
+        answer: Future[T] = loop.create_future()
+        self._requests.put(_Request(work=work, loop=loop, answer=answer))
+        return await answer
 
     def stop(self) -> None:
         """End the thread after what was asked for is done."""
@@ -77,7 +92,7 @@ class Writer:
         """Wait for a request and take what waits behind it; the second value says that it is the last."""
         request, together = self._requests.get(), []
         while request is not None:
-            if request.answer.set_running_or_notify_cancel():
+            if not request.answer.cancelled():
                 together.append(request)
             if len(together) == MOST_TOGETHER:
                 return together, False
@@ -92,11 +107,12 @@ class Writer:
         outcomes = self._commit(together)
         if self._driver.total_changes != changed_before:
             self._announce()
+        answers: dict[AbstractEventLoop, list[tuple[Future[Any], _Outcome]]] = defaultdict(list)
         for request, outcome in zip(together, outcomes, strict=True):
-            if outcome.error is None:
-                request.answer.set_result(outcome.value)
-            else:
-                request.answer.set_exception(outcome.error)
+            answers[request.loop].append((request.answer, outcome))
+        for loop, outcomes_of_loop in answers.items():
+            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(_deliver, outcomes_of_loop)
 
     def _commit(self, together: Sequence[_Request]) -> list[_Outcome]:
         """Commit all of it at once; when that fails as a whole, each alone, so that each hears of its own.

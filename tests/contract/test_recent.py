@@ -1,0 +1,70 @@
+"""What an SQL store remembers of its own commits, and that this is only ever a first guess."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from chatflow_jupyter.adapters.sql import open_sqlite
+from chatflow_jupyter.adapters.sql.recent import LARGEST_CHARS, MOST_KEPT, RecentInstances
+from chatflow_jupyter.domain.instance import Instance, Status
+from chatflow_jupyter.ports.state_storage import IStateStorage
+from tests.contract.conftest import StillClock
+from tests.contract.making import LOCAL, born, commit_of, new_instance, step
+
+
+def kept(recent: RecentInstances, instance: Instance) -> Instance | None:
+    return recent.of(LOCAL, instance.instance_id)
+
+
+async def test_what_was_just_committed_is_remembered(sqlite_storage: IStateStorage) -> None:
+    instance = await born(sqlite_storage)
+    await sqlite_storage.commit(commit_of(step(instance, spent_sec=1.0)))
+    stored = await sqlite_storage.instance(LOCAL, instance.instance_id)
+    assert sqlite_storage.recent_instance(LOCAL, instance.instance_id) == stored
+
+
+async def test_what_another_process_committed_is_found_out_at_the_commit(
+    tmp_path: Path, clock: StillClock
+) -> None:
+    path = tmp_path / "home" / "chatflow.db"
+    ours, theirs = await open_sqlite(path, clock=clock), await open_sqlite(path, clock=clock)
+    try:
+        instance = await born(ours)
+        await ours.commit(commit_of(step(instance, spent_sec=1.0)))
+        await theirs.commit(
+            commit_of(step(await theirs.instance(LOCAL, instance.instance_id), spent_sec=2.0))
+        )
+        guess = ours.recent_instance(LOCAL, instance.instance_id)
+        assert guess is not None
+        assert guess.spent_sec == 1.0
+        refused = await asyncio.gather(ours.commit(commit_of(step(guess))), return_exceptions=True)
+        assert [getattr(each, "code", None) for each in refused] == ["seq_conflict"]
+    finally:
+        await ours.close()
+        await theirs.close()
+
+
+def test_large_and_ended_instances_are_forgotten() -> None:
+    recent, instance = RecentInstances(), new_instance("a")
+    recent.keep([(instance, LARGEST_CHARS)])
+    assert kept(recent, instance) == instance
+    recent.keep([(replace(instance, seq=2), LARGEST_CHARS + 1)])
+    assert kept(recent, instance) is None
+    recent.keep([(replace(instance, seq=3), 1)])
+    recent.keep([(replace(instance, seq=4, status=Status.COMPLETED), 1)])
+    assert kept(recent, instance) is None
+
+
+def test_of_two_commits_answered_in_the_other_order_the_later_one_stays() -> None:
+    recent, instance = RecentInstances(), new_instance("a")
+    recent.keep([(replace(instance, seq=3), 1)])
+    recent.keep([(replace(instance, seq=2), 1)])
+    assert kept(recent, instance) == replace(instance, seq=3)
+
+
+def test_the_one_unchanged_longest_goes_first() -> None:
+    recent = RecentInstances()
+    instances = [new_instance(f"n{number}") for number in range(MOST_KEPT + 1)]
+    recent.keep((instance, 1) for instance in instances[:-1])
+    recent.keep([(replace(instances[0], seq=2), 1), (instances[-1], 1)])
+    assert [kept(recent, each) is None for each in instances[:3]] == [False, True, False]
