@@ -17,6 +17,7 @@ from .requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceed
 
 MAX_OUTCOME_BYTES = 256 * 1024
 MAX_LOST_ATTEMPTS = 3
+MAX_CUT_OFF_ATTEMPTS = 10
 
 
 def attempt_started(draft: Draft, request: AttemptStarted) -> Refusal | None:
@@ -77,18 +78,32 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
 
 
 def attempt_lost(draft: Draft, request: AttemptLost) -> Refusal | None:
-    """Run the phase again because its runner is gone, but not for ever."""
+    """Run the phase again because its runner is gone, but not for ever.
+
+    A person who kills the process cannot be told from a phase that does, except that people tire of it; a
+    phase that had not begun has done nothing.
+    """
     stale = _stale(draft, request.attempt_id)
     if stale is not None:
         return stale
-    lost = draft.record.lost + request.counted
+    current, record = draft.instance.attempt, draft.record
+    assert current is not None
+    lost = record.lost + (request.counts_as == "runner")
+    cut_off = record.cut_off + (request.counts_as == "process" and current.started)
     _end(draft, request.attempt_id, request.fence, "lost")
     draft.emit(EventType.ATTEMPT_LOST, phase=draft.phase.name, cause=request.cause)
     draft.change(attempt=None)
-    draft.change_record(lost=lost)
+    draft.change_record(lost=lost, cut_off=cut_off)
+    seen = None
     if lost >= MAX_LOST_ATTEMPTS:
-        message = f"the runner was lost {lost} times in this phase, last: {request.cause}"
-        fail_phase(draft, Failure(code="runner_lost", message=message, phase=draft.phase.name))
+        seen = f"the runner was lost {lost} times in this phase, last: {request.cause}"
+    elif cut_off >= MAX_CUT_OFF_ATTEMPTS:
+        seen = (
+            f"{cut_off} times the process that ran this phase ended before it did, last: {request.cause}; "
+            "does the phase end it? If not, retry it"
+        )
+    if seen is not None:
+        fail_phase(draft, Failure(code="runner_lost", message=seen, phase=draft.phase.name))
     else:
         advance(draft)
     return None

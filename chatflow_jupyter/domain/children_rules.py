@@ -51,7 +51,7 @@ def resume_through_children(draft: Draft, principal: Principal) -> Refusal | Non
 
 def reopen_phase(draft: Draft) -> None:
     """Make the failed phase active again, with its retries before it."""
-    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, ended_at=None, reason=None)
+    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, cut_off=0, ended_at=None, reason=None)
 
 
 def cannot_resume(draft: Draft, principal: Principal, code: str, message: str) -> Refusal | None:

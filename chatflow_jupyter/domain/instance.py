@@ -74,12 +74,16 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRecord:
-    """What has happened to one phase. `failures` and `lost` count since the last resume."""
+    """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
+
+    `lost` counts runners that ended under it, `cut_off` whole processes.
+    """
 
     state: PhaseState
     attempts: int = 0
     failures: int = 0
     lost: int = 0
+    cut_off: int = 0
     triggered: bool = False
     approved: bool = False
     notebook_done: bool = False

@@ -7,6 +7,8 @@ from .ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, Principal, RunnerId
 from .instance import Failure, Status
 from .json_values import JsonObject
 
+LossKind: TypeAlias = Literal["runner", "process", "nothing"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trigger:
@@ -73,12 +75,12 @@ class AttemptFailed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptLost:
-    """The runner is gone. `counted` is false when its whole process was ended from outside."""
+    """The runner is gone: alone, with the whole process around it, or for what no phase can have done."""
 
     attempt_id: AttemptId
     fence: int
     cause: str
-    counted: bool = True
+    counts_as: LossKind = "runner"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ from chatflow_jupyter.domain.requests import (
     ChildResult,
     FanOutDue,
     GateExpiryDue,
+    LossKind,
     Pause,
     Request,
     Resume,
@@ -194,12 +195,12 @@ class Dispatcher:
         for row in rows:
             if self._on_expired is not None:
                 self._on_expired(row)
-            await self.lose(row, cause="the lease expired without a heartbeat", counted=True)
+            await self.lose(row, cause="the lease expired without a heartbeat", counts_as="runner")
         return bool(rows)
 
-    async def lose(self, row: AttemptRow, *, cause: str, counted: bool) -> None:
+    async def lose(self, row: AttemptRow, *, cause: str, counts_as: LossKind) -> None:
         """Keep what the attempt left behind and let its phase run again."""
-        lost = AttemptLost(attempt_id=row.attempt_id, fence=row.fence, cause=cause, counted=counted)
+        lost = AttemptLost(attempt_id=row.attempt_id, fence=row.fence, cause=cause, counts_as=counts_as)
         if await self._apply(row.tenant_id, row.instance_id, lost, []) is Applied.YES:
             await self._recovery.keep(row)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from chatflow_jupyter.domain.errors import ChatFlowError
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, TenantId
+from chatflow_jupyter.domain.requests import LossKind
 from chatflow_jupyter.ports.records import Owner, UnfinishedTree
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
@@ -60,8 +61,11 @@ class Engine:
         """Take their attempts from owners whose process is gone; returns those owners."""
         dead = [owner for owner in await self._storage.owners() if not self._is_alive(owner)]
         for owner in dead:
+            booted = owner.boot_id != self._owner.boot_id
+            cause = "the machine was started anew" if booted else "its process is gone"
             for row in await self._storage.leases_of(owner.owner_id):
-                await self._dispatcher.lose(row, cause="its process is gone", counted=False)
+                counts_as: LossKind = "nothing" if booted else "process"
+                await self._dispatcher.lose(row, cause=cause, counts_as=counts_as)
             await self._storage.remove_owner(owner.owner_id)
         return [owner.owner_id for owner in dead]
 
@@ -99,26 +103,27 @@ class Engine:
 
     async def runner_gone(self) -> None:
         """Take back every attempt this process's runner held."""
-        await self._take_back(cause="its runner process ended", counted=True)
+        await self._take_back(cause="its runner process ended", counts_as="runner")
 
     async def leave(self) -> Collection[UnfinishedTree]:
-        """Stop being an owner: what still ran here is queued again, uncounted, for whoever comes next.
+        """Stop being an owner: what still ran here is queued again for whoever comes next.
 
         Returns the unfinished trees without an owner that this process was to see to: in the foreground those
         it drove, in the background all. It looks for them after it has left: whoever saw it registered, and
         therefore started no other process, had committed what is to be done before this look.
         """
-        await self._take_back(cause="its process was ended", counted=False)
+        counts_as: LossKind = "nothing" if self._hands_on else "process"
+        await self._take_back(cause="its process was ended", counts_as=counts_as)
         await self._storage.remove_owner(self.owner_id)
         orphans = await self.orphans()
         if self._hand_over is None:
             return orphans
         return [tree for tree in orphans if tree.root_id in self._driven]
 
-    async def _take_back(self, *, cause: str, counted: bool) -> None:
+    async def _take_back(self, *, cause: str, counts_as: LossKind) -> None:
         await self.register()  # a write, so any claim cut short comes before it or never
         for row in await self._storage.leases_of(self.owner_id):
-            await self._dispatcher.lose(row, cause=cause, counted=counted)
+            await self._dispatcher.lose(row, cause=cause, counts_as=counts_as)
 
     async def watch(self) -> None:
         """Bury the dead, and in the background adopt orphans as soon as there are any, for ever."""

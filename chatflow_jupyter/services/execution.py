@@ -107,7 +107,7 @@ class Execution:
     async def _give_back(self, row: AttemptRow) -> None:
         """Queue a claimed attempt again whose start could not be recorded; else its lease has to expire."""
         lost = AttemptLost(
-            attempt_id=row.attempt_id, fence=row.fence, cause="its start failed", counted=False
+            attempt_id=row.attempt_id, fence=row.fence, cause="its start failed", counts_as="nothing"
         )
         with suppress(ChatFlowError):
             await self._orchestrator.apply(row.tenant_id, row.instance_id, lost)

@@ -69,7 +69,9 @@ async def test_a_changed_instance_reads_as_decided(state_storage: IStateStorage)
         phase="files",
         phases={
             "static": PhaseRecord(state=PhaseState.SKIPPED, reason="off", started_at=NOW, ended_at=later(1)),
-            "files": PhaseRecord(state=PhaseState.ACTIVE, attempts=2, failures=1, lost=1, notebook_done=True),
+            "files": PhaseRecord(
+                state=PhaseState.ACTIVE, attempts=2, failures=1, lost=1, cut_off=2, notebook_done=True
+            ),
         },
         attempt=CurrentAttempt(attempt_id=NO_ATTEMPT, number=1, started=True),
         fan_out=FanOut(total=3, started=2, ended=1, failed=1),

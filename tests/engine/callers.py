@@ -39,6 +39,7 @@ class Callers:
         # Every history has its own mood, so that rare things happen often in some of them.
         self.fails = self.random.choice([0.1, 0.25, 0.6])
         self.stale = self.random.choice([0.05, 0.2, 0.5])
+        self.deadly = self.random.random() < 0.3
         self.roots = self.random.sample(ROOTS, self.random.randint(1, len(ROOTS)))
 
     async def create(self) -> None:

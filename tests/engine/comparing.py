@@ -82,6 +82,7 @@ def _told(node: Instance) -> dict[str, Any]:
                 one.attempts,
                 one.failures,
                 one.lost,
+                one.cut_off,
                 one.triggered,
                 one.approved,
                 one.notebook_done,

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from chatflow_jupyter.domain.decision import ContinuationKind
-from chatflow_jupyter.domain.requests import Resume, Terminate
+from chatflow_jupyter.domain.ids import AttemptId
+from chatflow_jupyter.domain.requests import LossKind, Resume, Terminate
 from chatflow_jupyter.ports.records import ContinuationRow, TimerRow
 from tests.engine.both_engines import TurnedClock
 from tests.engine.callers import Callers
 from tests.engine.model import No
 from tests.engine.model_rules import Node
-from tests.engine.questions import ANN
+from tests.engine.questions import ANN, TENANT
 
 STEP_SEC = 2.5  # never within the second of rounding that a gate's clock is given
 
@@ -39,6 +40,7 @@ class History(Callers):
             (16, self.deliver_note),
             (6, self.deliver_timer),
             (3, self.sweep),
+            (2 if self.deadly else 0, self.lose_processes),
             (8, self.wait),
         ]
         weights = [weight * self.random.choice([0.3, 1, 1, 3]) for weight, _ in actions]
@@ -148,6 +150,32 @@ class History(Callers):
 
         model = lambda: self.model.lost(row.attempt_id, row.fence)  # noqa: E731
         await self.both.ask(f"lost {row.attempt_id[-9:]}", product, model, quietly=True)
+
+    async def lose_processes(self) -> None:
+        """Lose the processes around one phase, one after another, or see their machine start anew."""
+        open_ones = [name for name, one in self.model.attempts.items() if one["status"] == "leased"]
+        if not open_ones:
+            return
+        attempt = self.random.choice(open_ones)
+        node = self.model.nodes[self.model.attempts[attempt]["node"]]
+        kinds: list[LossKind] = ["process", "process", "process", "nothing"]
+        for _ in range(self.random.choice([1, 1, 4, 12])):
+            attempt = node["attempt"]
+            if attempt is None or self.model.attempts[attempt]["status"] != "leased":
+                return
+            await self.lose(attempt, self.random.choice(kinds))
+            while (attempt := node["attempt"]) and self.model.attempts[attempt]["status"] == "queued":
+                await self.claim()
+
+    async def lose(self, attempt: str, counts_as: LossKind) -> None:
+        """Take the attempt from a process that is gone."""
+        row = await self.both.storage.inner.attempt(TENANT, AttemptId(attempt))
+
+        async def product() -> None:
+            await self.both.dispatcher.lose(row, cause="gone", counts_as=counts_as)
+
+        model = lambda: self.model.lost(attempt, row.fence, counts_as)  # noqa: E731
+        await self.both.ask(f"{counts_as} lost {attempt[-9:]}", product, model, quietly=True)
 
     async def wait(self, seconds: float | None = None) -> None:
         """Let time pass."""

@@ -148,13 +148,16 @@ class Model(Rules):
             raise No("stale")
         self.attempts[attempt]["started"] = True
 
-    def lost(self, attempt: str, fence: int) -> None:
-        """The runner is gone: again, at most three times."""
+    def lost(self, attempt: str, fence: int, with_it: str = "") -> None:
+        """The runner is gone: again, at most three times; with its process, at most ten times."""
         node = self.report(attempt, fence)
         self.attempts[attempt]["status"] = "lost"
         node["attempt"] = None
-        self.record(node)["lost"] += 1
-        if self.record(node)["lost"] >= 3:
+        if with_it == "":
+            self.record(node)["lost"] += 1
+        elif with_it == "process" and self.attempts[attempt].get("started"):
+            self.record(node)["cut_off"] += 1
+        if self.record(node)["lost"] == 3 or self.record(node)["cut_off"] == 10:
             self.give_phase_up(node, "runner_lost")
         else:
             self.go_on(node)
@@ -206,7 +209,7 @@ class Model(Rules):
             )  # only the engine gets here; its parent waits for an end
             return
         node["failure"] = None
-        self.record(node).update(state="active", failures=0, lost=0)
+        self.record(node).update(state="active", failures=0, lost=0, cut_off=0)
         if node["fan"] is None:
             self.go_on(node)
             return

@@ -98,7 +98,7 @@ class Rules:
     def enter(self, node: Node, name: str) -> None:
         """Come to a phase; skip it unless its condition is true."""
         node.update(phase=name, fan=None)
-        record = {"state": "active", "attempts": 0, "failures": 0, "lost": 0}
+        record = {"state": "active", "attempts": 0, "failures": 0, "lost": 0, "cut_off": 0}
         node["phases"][name] = {**record, "triggered": False, "approved": False, "done": False}
         spec = self.spec(node)
         if "when" in spec and holds(spec["when"], self.view(node)) is not True:

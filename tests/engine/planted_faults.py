@@ -189,6 +189,23 @@ def a_lost_attempt_is_not_made_again(stack: ExitStack) -> None:
 
 
 @fault
+def a_phase_that_ends_its_process_is_made_again_for_ever(stack: ExitStack) -> None:
+    put(stack, 1_000_000, "MAX_CUT_OFF_ATTEMPTS", attempt_rules)
+
+
+@fault
+def what_had_not_begun_is_blamed_for_the_end_of_its_process(stack: ExitStack) -> None:
+    honest = attempt_rules.attempt_lost
+
+    def lost(draft: Draft, request: Any) -> Any:
+        if draft.instance.attempt is not None:
+            draft.change(attempt=replace(draft.instance.attempt, started=True))
+        return honest(draft, request)
+
+    put(stack, lost, "attempt_lost", transition)
+
+
+@fault
 def a_timer_is_not_cleared(stack: ExitStack) -> None:
     honest = Draft.set_timer
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from typing import get_args
 
 from chatflow_jupyter.domain.birth import create_root
 from chatflow_jupyter.domain.definition import Definition
@@ -17,6 +18,7 @@ from chatflow_jupyter.domain.requests import (
     ChildResult,
     FanOutDue,
     GateExpiryDue,
+    LossKind,
     Pause,
     Request,
     Resume,
@@ -77,8 +79,8 @@ def questions(instance: Instance) -> Iterator[Request]:
         for code in CODES:
             failure = Failure(code=code, message=f"{code} happened")
             yield AttemptFailed(attempt_id=attempt_id, fence=1, failure=failure, duration_sec=2.0)
-        for counted in (True, False):
-            yield AttemptLost(attempt_id=attempt_id, fence=1, cause="gone", counted=counted)
+        for counts_as in get_args(LossKind):
+            yield AttemptLost(attempt_id=attempt_id, fence=1, cause="gone", counts_as=counts_as)
     yield from _children(instance)
 
 

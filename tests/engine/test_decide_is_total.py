@@ -40,7 +40,16 @@ class Place:
         """What tells two places apart as far as the rules go."""
         instance = self.instance
         records = tuple(
-            (name, one.state, one.failures, one.lost, one.triggered, one.approved, one.notebook_done)
+            (
+                name,
+                one.state,
+                one.failures,
+                one.lost,
+                one.cut_off,
+                one.triggered,
+                one.approved,
+                one.notebook_done,
+            )
             for name, one in instance.phases.items()
         )
         attempt = instance.attempt and instance.attempt.started

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from unittest.mock import patch
 
 from chatflow_jupyter.domain.errors import HomeInUse, StorageFull
-from chatflow_jupyter.domain.ids import LOCAL_TENANT, OwnerId
+from chatflow_jupyter.domain.ids import LOCAL_TENANT, OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.ports.records import Owner
 from chatflow_jupyter.services.engine import is_driven
@@ -33,16 +34,61 @@ def test_the_attempts_of_a_dead_process_are_queued_again_without_waiting_for_the
     run(story())
 
 
-def test_a_process_killed_again_and_again_never_uses_up_the_attempts(world: World) -> None:
+async def run_and_be_killed(
+    world: World, instance: Instance, times: int, *, reboots: bool = False
+) -> Instance:
+    """Let that many processes, one after another, begin the phase and be killed.
+
+    Returns what the next process sees. With `reboots`, the machine was started anew between any two.
+    """
+    for number in range(times):
+        engine = world.new_engine(f"p{number}", boot_id=f"boot {number}" if reboots else "b")
+        await engine.register()
+        await engine.adopt(LOCAL_TENANT, instance.root_id)
+        await world.must_lease(world.new_execution(engine.owner_id))
+        world.living.discard(engine.owner_id)
+    undertaker = world.new_engine("undertaker")
+    await undertaker.register()
+    await undertaker.bury_the_dead()
+    return await world.now(instance.instance_id)
+
+
+def test_nine_killed_processes_do_not_use_up_the_attempts_of_a_phase_and_the_tenth_does(
+    world: World,
+) -> None:
     async def story() -> None:
         instance = await world.new(owner_id=OwnerId("p0"))
-        for number in range(6):
-            engine = world.new_engine(f"p{number}")
-            await engine.register()
-            assert await engine.adopt(LOCAL_TENANT, instance.root_id) == "ours"
-            await world.must_lease(world.new_execution(engine.owner_id))
-            world.living.discard(engine.owner_id)
-        assert (await world.now(instance.instance_id)).status is Status.RUNNING
+        assert (await run_and_be_killed(world, instance, 9)).status is Status.RUNNING
+        failed = await run_and_be_killed(world, instance, 1)
+        assert failed.failure is not None
+        assert (failed.failure.code, failed.failure.phase) == ("runner_lost", "one")
+        assert "10 times the process that ran this phase ended before it did" in failed.failure.message
+        await world.trigger(instance.instance_id)
+        assert (await run_and_be_killed(world, instance, 9)).status is Status.RUNNING
+        assert (await world.work_on(instance.instance_id)).status is Status.COMPLETED
+
+    run(story())
+
+
+def test_a_machine_that_is_started_anew_is_no_fault_of_a_phase(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(owner_id=OwnerId("p0"))
+        after = await run_and_be_killed(world, instance, 15, reboots=True)
+        assert (after.status, after.phases["one"].cut_off) == (Status.RUNNING, 0)
+
+    run(story())
+
+
+def test_a_phase_that_had_not_begun_did_not_end_its_process(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(owner_id=A)
+        engine = world.new_engine("a")
+        await engine.register()
+        now = world.clock.now()
+        expires = now + timedelta(seconds=30)
+        assert await world.storage.claim(RunnerId("r"), A, now=now, lease_expires_at=expires) is not None
+        world.living.discard(A)
+        assert (await run_and_be_killed(world, instance, 1)).phases["one"].cut_off == 1
 
     run(story())
 

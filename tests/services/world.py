@@ -192,11 +192,13 @@ class World:
             lease_sec=LEASE_SEC,
         )
 
-    def new_engine(self, name: str, *, hand_over: Callable[[], Awaitable[None]] | None = None) -> Engine:
+    def new_engine(
+        self, name: str, *, boot_id: str = "b", hand_over: Callable[[], Awaitable[None]] | None = None
+    ) -> Engine:
         owner = Owner(
             owner_id=OwnerId(name),
             host="here",
-            boot_id="b",
+            boot_id=boot_id,
             pid=1,
             started_ticks=1,
             kind="foreground" if hand_over else "background",
