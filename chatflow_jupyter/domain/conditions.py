@@ -13,10 +13,11 @@ from typing import TypeAlias
 
 from .errors import InvalidInput
 from .json_values import JsonObject, JsonValue, check_json
+from .patterns import check_pattern, is_found
 
 MAX_CONDITION_DEPTH = 16
 _POSITION = re.compile(r"[0-9]{1,9}\Z")
-OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "contains", "exists")
+OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "in", "contains", "matches", "exists")
 
 
 class Truth(Enum):
@@ -166,6 +167,10 @@ def _parse_comparison(raw: Mapping[str, object], keys: set[str]) -> Comparison:
         raise ValueError("`exists` takes value true or false")
     if operator == "in" and not isinstance(value, (list, tuple)):
         raise ValueError("`in` takes a list as value")
+    if operator == "matches":
+        if not isinstance(value, str):
+            raise ValueError("`matches` takes a regular expression as value")
+        check_pattern(value)
     try:
         check_json(value, what="value")
     except InvalidInput as error:
@@ -211,6 +216,8 @@ def _compare(condition: Comparison, found: JsonValue | Missing) -> Truth:
             if isinstance(found, str):
                 return Truth.of(expected in found) if isinstance(expected, str) else Truth.UNKNOWN
             return _member(expected, found)
+        case "matches":
+            return _match(found, expected)
         case operator:
             if isinstance(found, str) and isinstance(expected, str):
                 return Truth.of(_ORDER[operator](found, expected))
@@ -231,6 +238,15 @@ def _member(needle: JsonValue, haystack: JsonValue) -> Truth:
     if not isinstance(haystack, (list, tuple)):
         return Truth.UNKNOWN
     return Truth.of(any(_same(needle, entry) for entry in haystack))
+
+
+def _match(found: JsonValue, pattern: JsonValue) -> Truth:
+    if not isinstance(found, str) or not isinstance(pattern, str):
+        return Truth.UNKNOWN
+    try:
+        return Truth.of(is_found(pattern, found))
+    except ValueError:  # no condition that was parsed has such a pattern
+        return Truth.UNKNOWN
 
 
 def _same(left: JsonValue, right: JsonValue) -> bool:

@@ -118,6 +118,33 @@ def test_validate_names_every_problem_with_its_line(chatflow: Program, tmp_path:
     assert (told["valid"], told["problems"]) == (False, lines)
 
 
+def test_a_pattern_that_needs_backtracking_is_named_and_none_stops_a_command(
+    chatflow: Program, tmp_path: Path
+) -> None:
+    """Python's expressions would search for longer than the age of the universe."""
+    text = """\
+name: patterned
+parameters:
+  properties:
+    word: {type: string, pattern: "^(a+)+$"}
+phases:
+  - name: one
+    notebook: one.ipynb
+    outputs: {properties: {word: {pattern: "(?!a)b"}}}
+"""
+    write_notebook(tmp_path / "one.ipynb", "1")
+    (tmp_path / "definition.yaml").write_text(text)
+    (line,) = chatflow("validate", str(tmp_path), status=2).stdout.splitlines()
+    assert line.startswith(f"{tmp_path}/definition.yaml:8: ")
+    assert "'(?!a)b' is not a regular expression of RE2 (no lookaround" in line
+    (tmp_path / "definition.yaml").write_text(text.replace("(?!a)b", "^[^a]*b"))
+    assert chatflow("validate", str(tmp_path)).status == 0
+    printed = chatflow("start", str(tmp_path), "-p", f"word={'a' * 50_000}!", status=2)
+    assert "parameters.word: 'aaa" in printed.stderr
+    assert len(printed.stderr.splitlines()) == 1
+    assert chatflow.json("start", str(tmp_path), "-p", f"word={'a' * 50_000}")["status"] == "created"
+
+
 def test_a_setting_that_is_wrong_is_named(chatflow: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATFLOW_RUNNER__SLOTS", "many")
     assert "runner.slots" in chatflow("list", status=2).stderr

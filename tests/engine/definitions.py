@@ -99,6 +99,7 @@ CONDITIONS = st.sampled_from(
         {"field": "one.n", "operator": ">", "value": 2},
         {"field": "one.ok", "operator": "==", "value": True},
         {"field": "context.items", "operator": "exists"},
+        {"field": "one.status", "operator": "matches", "value": "^succ"},
         {"not": {"field": "one.absent", "operator": "==", "value": 1}},
         {
             "any": [

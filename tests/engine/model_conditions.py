@@ -1,5 +1,6 @@
 """The model's own reading of conditions and references: True, False, or None for unknown."""
 
+import re
 from typing import Any
 
 ABSENT = object()
@@ -27,6 +28,8 @@ def holds(condition: Any, view: dict[str, Any]) -> bool | None:
         return (found is not ABSENT) == wanted
     if found is ABSENT or isinstance(found, str) != isinstance(wanted, str) or isinstance(found, list):
         return None
+    if condition["operator"] == "matches":
+        return bool(re.search(wanted, found)) if isinstance(found, str) else None
     return {
         "==": found == wanted,
         "<": found < wanted,

@@ -44,7 +44,7 @@ automation_level: 60
 phases:
   - name: fan
     children: {schema: branch, items: [p, q, r], key: {field: item}, max_parallel: 2, on_failure: continue}
-  - {name: read, notebook: read.ipynb, when: {field: children.p.status, operator: "==", value: completed}}
+  - {name: read, notebook: read.ipynb, when: {field: children.p.status, operator: matches, value: "^comp"}}
   - name: last
     notebook: last.ipynb
     start: {on_trigger: {schema: {type: object, required: [why]}}}

@@ -67,6 +67,11 @@ def test_not_unknown_is_unknown(value: Truth, opposite: Truth) -> None:
         ("p.word", "in", ["abc"], T),
         ("p.word", "in", [1, None], F),
         ("p.yes", "in", [1], F),
+        ("p.word", "matches", "b", T),
+        ("p.word", "matches", "^b", F),
+        ("p.three", "matches", "3", U),
+        ("p.null", "matches", ".*", U),
+        ("p.absent", "matches", ".*", U),
         ("p.list", "contains", [2], T),
         ("p.list", "contains", True, F),
         ("p.list", "==", [1, "a", [2]], T),
@@ -102,6 +107,12 @@ def test_an_unknown_verdict_names_the_fields() -> None:
     verdict = evaluate(AllOf(members=(OF[T], OF[U], Not(member=OF[U]))), VIEW)
     assert verdict.unknown_fields == ("p.absent",)
     assert evaluate(AllOf(members=(OF[F], OF[U])), VIEW).unknown_fields == ()
+
+
+@pytest.mark.timeout(20)
+def test_no_condition_takes_longer_than_its_text() -> None:
+    view: dict[str, JsonValue] = {"p": {"word": "a" * 100_000 + "!"}}
+    assert truth(Comparison(field="p.word", operator="matches", value="^(a+)+$"), view) is F
 
 
 JSON = st.recursive(
@@ -174,6 +185,9 @@ def test_parsing_gives_a_condition_or_a_reason(raw: object) -> None:
         ({"field": "a", "operator": "=="}, "needs a `value`"),
         ({"field": "a", "operator": "in", "value": 1}, "takes a list"),
         ({"field": "a", "operator": "exists", "value": 1}, "true or false"),
+        ({"field": "a", "operator": "matches", "value": 1}, "takes a regular expression"),
+        ({"field": "a", "operator": "matches", "value": "(?!b)"}, "no lookaround"),
+        ({"field": "a", "operator": "matches", "value": r"(b)\1"}, "no backreferences"),
         ({"field": "a", "operator": "==", "value": [math.nan]}, "not JSON"),
         ({"field": "a", "operator": "==", "value": {1, 2}}, "not JSON"),
         ({"field": "a", "operator": ["=="], "value": 1}, "unknown operator"),

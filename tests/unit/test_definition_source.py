@@ -192,6 +192,8 @@ MALFORMED = [
     (ONE + "    parameters: {x: [{y: {field: one.x}}]}\n", 6, "unknown field 'one.x'"),
     (ONE + "    outputs: {type: array}\n", 6, "`type` must be object, not array"),
     (ONE + "    outputs: {type: 3}\n", 6, "not a JSON Schema"),
+    (ONE + "    outputs: {properties: {a: {pattern: '(?=b)'}}}\n", 6, "no lookaround"),
+    (ONE + "    when: {field: context.a, operator: matches, value: '(b)\\1'}\n", 6, "no backreferences"),
     (ONE + "    outputs: {$ref: 'http://x/y'}\n", 6, "points outside"),
     ("parameters: {properties: {a: {type: integer, default: x}}}\n" + ONE, 1, "'x' is not of type 'integer'"),
     (ONE + "  - name: one\n    notebook: two.ipynb\n", 6, "the name 'one' appears twice"),
