@@ -143,7 +143,7 @@ def test_an_empty_repository_gives_no_empty_page(tmp_path: Path) -> None:
     git(folder, "init", "-q", ".")
     page = Made(folder=folder, scratch=tmp_path / "scratch").reviewed()["report.html"]
     assert "no git history" in page
-    assert "Nothing was found in what was looked at" in page
+    assert "No statement is made: nothing was assessed." in page
 
 
 def test_a_part_of_a_repository_is_looked_at_alone(change: Change) -> None:

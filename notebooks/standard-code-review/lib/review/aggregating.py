@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from review.changes import CHANGE, DIFF, FOLDER, Changes
 from review.findings import SEVERITIES, Finding, NotAssessed, count, rank
 from review.leaks import HIDDEN
-from review.reports import PhaseReport
-from review.values import Json, cleaned, mapping, objects, shortened, text
+from review.reports import PhaseReport, said_of
+from review.values import Json, cleaned, mapping, objects, shortened, strings, text
 
 MOST_FINDINGS = 400
 _NUMBERED = re.compile(r"^([>+\- ] +)(\d+)( .*)?$")
@@ -33,7 +33,8 @@ class Review:
     base: str
     head: str
     findings: tuple[Finding, ...]
-    not_assessed: tuple[NotAssessed, ...]
+    assessed: tuple[str, ...] = ()
+    not_assessed: tuple[NotAssessed, ...] = ()
     notes: tuple[str, ...] = ()
     table: tuple[Mapping[str, Json], ...] = ()
     summaries: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -48,9 +49,8 @@ class Review:
     def headline(self) -> str:
         """One line for the gate, the tree and the top of the page."""
         counts = self.counts
-        said = ", ".join(f"{counts[name]} {name}" for name in SEVERITIES if counts[name]) or "no findings"
-        missing = len(self.not_assessed)
-        return f"{said}; {missing} not assessed" if missing else said
+        said = ", ".join(f"{counts[name]} {name}" for name in SEVERITIES if counts[name])
+        return said_of(said, "no findings", self.assessed, self.not_assessed)
 
     @property
     def risk(self) -> int:
@@ -70,6 +70,7 @@ class Review:
             "headline": self.headline,
             "counts": dict(self.counts),
             "findings": [finding.as_json() for finding in self.findings],
+            "assessed": list(self.assessed),
             "not_assessed": [item.as_json() for item in self.not_assessed],
             "notes": list(self.notes),
             "table": [dict(row) for row in self.table],
@@ -90,6 +91,7 @@ class Review:
             base=text(given.get("base")),
             head=text(given.get("head")),
             findings=tuple(Finding.from_json(item) for item in objects(given.get("findings"))),
+            assessed=strings(given.get("assessed")),
             not_assessed=tuple(NotAssessed.from_json(item) for item in objects(given.get("not_assessed"))),
             notes=tuple(text(note) for note in notes) if isinstance(notes, list | tuple) else (),
             table=objects(given.get("table")),
@@ -126,6 +128,7 @@ def aggregate(
         base=text(data.get("base")),
         head=text(data.get("head")),
         findings=findings,
+        assessed=tuple(dict.fromkeys(name for report in every for name in report.assessed)),
         not_assessed=summed_up(missing),
         notes=tuple(text(note) for note in changes.notes),
         table=tuple(_row(item) for item in objects(data.get("files"))),

@@ -44,6 +44,7 @@ def review_file(
         summary.update(part.summary)
     return PhaseReport(
         findings=tuple(finding for part in parts for finding in part.findings),
+        assessed=tuple(name for part in parts for name in part.assessed),
         not_assessed=tuple(item for part in parts for item in part.not_assessed),
         summary=summary,
     )
@@ -87,7 +88,7 @@ def _uncovered(file: FileChange, head: Tree, coverage: CoverageMap | None, optio
         for start, end in _ranges(uncovered, executable)
     ]
     summary: dict[str, Json] = {"changed_statements": len(executable), "uncovered": list(uncovered)}
-    return PhaseReport(findings=tuple(findings), summary=summary)
+    return PhaseReport(findings=tuple(findings), assessed=("changed lines",), summary=summary)
 
 
 def _ranges(uncovered: Iterable[int], executable: list[int]) -> list[tuple[int, int]]:
@@ -132,7 +133,12 @@ def _mutants(
         if mutation.problem
         else ()
     )
-    return PhaseReport(findings=findings, not_assessed=missing, summary=_mutation_summary(mutation))
+    return PhaseReport(
+        findings=findings,
+        assessed=("mutants",) if mutation.tried or not missing else (),
+        not_assessed=missing,
+        summary=_mutation_summary(mutation),
+    )
 
 
 def _mutation_summary(mutation: Mutation) -> dict[str, Json]:
@@ -178,7 +184,7 @@ def _signatures(file: FileChange, changes: Changes, base: Tree, head: Tree) -> P
     if not changes.has_base:
         return _missing("changed signatures", file, "there is no base to compare with")
     if file.status == "added":
-        return PhaseReport(summary={"signatures": []})
+        return PhaseReport(assessed=("signatures",), summary={"signatures": []})
     index = ModuleIndex(head)
     findings: list[Finding] = []
     rows: list[Json] = []
@@ -201,7 +207,7 @@ def _signatures(file: FileChange, changes: Changes, base: Tree, head: Tree) -> P
                 "broken": callers,
             }
         )
-    return PhaseReport(findings=tuple(findings), summary={"signatures": rows})
+    return PhaseReport(findings=tuple(findings), assessed=("signatures",), summary={"signatures": rows})
 
 
 def _is_broken(site: CallSite, changes: Changes) -> bool:

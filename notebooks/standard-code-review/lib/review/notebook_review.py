@@ -69,8 +69,21 @@ def review_notebooks(
     rows: list[Json] = [_row(item, ends) for item in first]
     return PhaseReport(
         findings=tuple(findings),
+        assessed=_assessed(first, ends, changes),
         not_assessed=tuple(missing),
         summary={"notebooks": rows, "executed": not reason},
+    )
+
+
+def _assessed(items: list[_Concerned], ends: Ends, changes: Changes) -> tuple[str, ...]:
+    """Say what was done: notebooks that ran, and those whose imports were read because there is a base."""
+    if not items and changes.mode == CHANGE:
+        return ("imports of every notebook",)
+    ran = sum(end.outcome != NOT_RUN for (side, _), end in ends.items() if side == "head")
+    read = sum(_is_python(item.book) for item in items) if changes.has_base else 0
+    return (
+        *([f"{ran} notebook(s) run"] if ran else []),
+        *([f"imports of {read} notebook(s)"] if read else []),
     )
 
 

@@ -16,7 +16,11 @@ _MOST_ROWS = 500
 def tiles(review: Review) -> Html:
     """Return the numbers at the top."""
     counts = review.counts
-    cells = [(counts[name], f"{name}", f"is-{name}") for name in ("high", "medium", "low")]
+    known = bool(review.findings or review.assessed)
+    cells: list[tuple[object, str, str]] = [
+        (counts[name] if known else "?", name, f"is-{name}" if known else "is-note")
+        for name in ("high", "medium", "low")
+    ]
     cells.append((len(review.not_assessed), "not assessed", "is-note"))
     head = _tally(review, "head")
     if head:

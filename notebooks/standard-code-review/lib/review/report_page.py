@@ -71,11 +71,17 @@ def _header(review: Review, title: str, *, draft: bool) -> Html:
 
 def _verdict(review: Review) -> Html:
     high = review.counts["high"]
-    said = f"{high} finding{'s' if high != 1 else ''} should be settled first" if high else "No high finding"
-    if not high and review.not_assessed:
-        said += ", as far as was looked"
-    mark = tag("span", "✕" if high else "✓", class_="mark", aria_hidden="true")
-    return tag("p", mark, tag("span", said), class_="verdict stop" if high else "verdict")
+    if high:
+        said, mark, how = f"{high} finding{'s' if high != 1 else ''} should be settled first", "✕", " stop"
+    elif not review.findings and not review.assessed:
+        said, mark, how = review.headline.capitalize(), "?", " unknown"
+    else:
+        said, mark, how = "No high finding", "✓", ""
+        if review.not_assessed:
+            said += f" in what was looked at; {len(review.not_assessed)} not assessed"
+    return tag(
+        "p", tag("span", mark, class_="mark", aria_hidden="true"), tag("span", said), class_=f"verdict{how}"
+    )
 
 
 def _sections(review: Review) -> list[Html]:
@@ -90,6 +96,8 @@ def _sections(review: Review) -> list[Html]:
             )
     if not review.findings:
         nothing = "Nothing was found in what was looked at; the tables below say what that is."
+        if not review.assessed:
+            nothing = "No statement is made: nothing was assessed. The table below says why."
         sections.append(tag("section", tag("h2", "Findings"), tag("p", nothing, class_="nothing")))
     missing = [(item.what, item.reason) for item in review.not_assessed]
     parts = [

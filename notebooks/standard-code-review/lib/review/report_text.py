@@ -33,6 +33,7 @@ def as_markdown(review: Review) -> str:
                 parts += _finding(finding)
             if len(chosen) > _SHOWN:
                 parts += [f"… and {len(chosen) - _SHOWN} more in findings.json", ""]
+    parts += ["## Assessed", "", plain(", ".join(review.assessed)) or "Nothing.", ""]
     parts += ["## Not assessed", ""]
     parts += _table(("what", "reason"), [[item.what, item.reason] for item in review.not_assessed]) or [
         "Nothing.",

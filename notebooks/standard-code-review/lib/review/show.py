@@ -49,11 +49,12 @@ def _to_the_left(html: str) -> str:
     return html.replace('<th scope="col">', f'<th scope="col" style="{left}">')
 
 
-def findings(items: Iterable[Finding], caption: str = "Findings") -> Shown:
-    """Show findings, the worst first."""
+def findings(items: Iterable[Finding], assessed: Sequence[str], caption: str = "Findings") -> Shown:
+    """Show findings, the worst first; "none" is only said of what was `assessed`."""
     ranked = sorted(items, key=rank)
     if not ranked:
-        return sentence(f"{caption}: none")
+        none = f"none. Looked at: {', '.join(assessed)}" if assessed else "not assessed"
+        return sentence(f"{caption}: {none}")
     cells = [
         (
             finding.severity,

@@ -88,6 +88,7 @@ def static_report(
     ]
     report = PhaseReport(
         findings=(*(finding for each in reports for finding in each.findings), *hotspot_findings(spots)),
+        assessed=tuple(each.tool for each in reports if each.files),
         not_assessed=(*(item for each in reports for item in each.not_assessed), *missing),
         summary={"tools": tools, "hotspots": rows, "rules": rules},
     )

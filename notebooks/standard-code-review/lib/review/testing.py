@@ -119,10 +119,10 @@ def _report(
     both = sorted(
         name for name, result in before.results.items() if result.bad and _ended(after, name, bad=True)
     )
+    sides = (("base", before), ("head", after)) if changes.has_base else (("head", after),)
+    problems = {side: _problem(side, before, after, changes) for side, _ in sides}
     missing = [
-        NotAssessed(what=f"tests at {side}", reason=run.problem)
-        for side, run in (("base", before), ("head", after))
-        if run.problem
+        NotAssessed(what=f"tests at {side}", reason=reason) for side, reason in problems.items() if reason
     ]
     if not measured:
         is_command = suite.kind == COMMAND
@@ -141,7 +141,26 @@ def _report(
         "failing_at_both": both[:_LISTED],
         **_moves(changes, before, after),
     }
-    return PhaseReport(findings=tuple(findings), not_assessed=tuple(missing), summary=summary)
+    return PhaseReport(
+        findings=tuple(findings),
+        assessed=tuple(f"tests at {side}" for side, run in sides if run.results and not problems[side]),
+        not_assessed=tuple(missing),
+        summary=summary,
+    )
+
+
+def _problem(side: str, before: SuiteRun, after: SuiteRun, changes: Changes) -> str:
+    """Return why a side's tests tell nothing: cut short, or not one of them could begin, at base neither."""
+    run = before if side == "base" else after
+    if run.problem or not _none_began(run) or (changes.has_base and not _none_began(before)):
+        return run.problem
+    first = next(iter(run.results.values())).message.strip().splitlines()[-1:]
+    return "; ".join([f"not one of the {len(run.results)} test(s) could begin", *first])
+
+
+def _none_began(run: SuiteRun) -> bool:
+    """Whether every test is an error, as when its module cannot be imported."""
+    return bool(run.results) and all(result.outcome == "error" for result in run.results.values())
 
 
 def _ended(run: SuiteRun, name: str, *, bad: bool) -> bool:

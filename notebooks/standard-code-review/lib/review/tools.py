@@ -63,9 +63,11 @@ class ToolReport:
     @property
     def result(self) -> str:
         """One cell of the table: the number of findings, or why there is none."""
-        if self.not_assessed:
-            return f"not assessed: {self.not_assessed[0].reason}"
-        return f"{len(self.findings)} finding(s)" if self.findings else "nothing found"
+        reason = f"not assessed: {self.not_assessed[0].reason}" if self.not_assessed else ""
+        if not self.files:
+            return reason or "no file to look at"
+        found = f"{len(self.findings)} finding(s)" if self.findings else "nothing found"
+        return f"{found}; {reason}" if reason else found
 
 
 def prepare(changes: Changes, base: Tree, head: Tree, scratch: Path) -> Place:
