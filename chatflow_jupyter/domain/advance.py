@@ -10,7 +10,7 @@ from .draft import Draft
 from .events import EventType
 from .fan_out import begin_fan_out
 from .ids import attempt_id
-from .instance import CurrentAttempt, Failure, Instance, PhaseRecord, PhaseState, WaitingReason
+from .instance import CurrentAttempt, Failure, GateOpening, Instance, PhaseRecord, PhaseState, WaitingReason
 from .json_values import JsonValue
 from .references import resolve
 
@@ -168,6 +168,7 @@ def _pass_gate(draft: Draft) -> bool:
     if question is None:
         draft.change_record(approved=True)
         if phase.gate is not None:
+            draft.change_record(gate=GateOpening(by="rule", at=draft.now))
             draft.emit(EventType.GATE_OPENED, phase=phase.name, by="rule")
         return True
     title, unknown_fields = question

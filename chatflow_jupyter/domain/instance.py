@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from .definition import Quota
 from .ids import AttemptId, InstanceId, Principal, Sha256, TenantId
@@ -73,6 +74,26 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GateOpening:
+    """Who opened the way into a phase: the gate's rule, or the last of the people who were asked."""
+
+    by: Literal["rule", "people"]
+    at: datetime
+    principal: Principal | None = None
+    reason: str | None = None
+
+    @property
+    def view(self) -> JsonObject:
+        """The opening as conditions and notebooks see it."""
+        return {
+            "by": self.by,
+            "principal": self.principal,
+            "reason": self.reason,
+            "at": self.at.isoformat(timespec="seconds"),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRecord:
     """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
 
@@ -86,6 +107,7 @@ class PhaseRecord:
     cut_off: int = 0
     triggered: bool = False
     approved: bool = False
+    gate: GateOpening | None = None
     notebook_done: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -174,10 +196,11 @@ class Instance:
 
     @property
     def view(self) -> JsonObject:
-        """The variables conditions read: context, trigger data, outcomes, phase statuses, children."""
+        """The variables conditions read: context, trigger data, outcomes, states and gates, children."""
         outcomes: dict[str, JsonValue] = {"context": self.context, **self.variables}
         for name, record in self.phases.items():
             known = self.variables.get(name)
             outcome = known if isinstance(known, Mapping) else {}
-            outcomes[name] = {**outcome, "status": str(record.state)}
+            opening = {} if record.gate is None else {"gate": record.gate.view}
+            outcomes[name] = {**outcome, "status": str(record.state), **opening}
         return outcomes

@@ -16,7 +16,7 @@ from .definition import Definition
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
-from .instance import FINAL, Failure, Instance, PhaseState, Status, WaitingReason
+from .instance import FINAL, Failure, GateOpening, Instance, PhaseState, Status, WaitingReason
 from .json_schema import check_value
 from .requests import (
     AttemptFailed,
@@ -162,7 +162,8 @@ def _answer_gate(draft: Draft, request: Trigger) -> Refusal | None:
     )
     draft.emit(EventType.GATE_DECIDED, phase=phase.name, decision=request.decision, reason=request.reason)
     if request.decision == "approve":
-        draft.change_record(approved=True)
+        opening = GateOpening(by="people", at=draft.now, principal=request.principal, reason=request.reason)
+        draft.change_record(approved=True, gate=opening)
         draft.emit(EventType.GATE_OPENED, phase=phase.name, by="people")
         advance(draft)
     else:

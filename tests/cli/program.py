@@ -45,6 +45,11 @@ ctx.output("double", ctx.parameters["number"] * 2)
 ctx.output("headline", "it is doubled")
 ctx.artifact("notes/answer.txt", data="forty-two", kind="data")
 """
+SECOND = """\
+from chatflow_sdk import phase
+ctx = phase.context()
+ctx.output("opened", ctx.get("second.gate"))
+"""
 
 
 def write_notebook(path: Path, *cells: str, parameters: str | None = None) -> Path:
@@ -75,7 +80,7 @@ def write_notebook(path: Path, *cells: str, parameters: str | None = None) -> Pa
 def write_template(folder: Path) -> Path:
     """Write the template `gated`: a notebook, a gate, a notebook."""
     write_notebook(folder / "first.ipynb", FIRST)
-    write_notebook(folder / "second.ipynb", "1 + 1")
+    write_notebook(folder / "second.ipynb", SECOND)
     (folder / "definition.yaml").write_text(DEFINITION, encoding="utf-8")
     return folder
 

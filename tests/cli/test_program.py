@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, write_notebook
+from tests.cli.program import Program, write_notebook, write_template
 
 LEAST = {"instance_id", "status", "current_phase", "waiting_reason", "error"}
 
@@ -35,6 +35,29 @@ def test_a_gate_ends_run_with_3_and_the_command_that_opens_it(chatflow: Program)
     again = chatflow("trigger", "last", "--approve", status=7)
     assert again.stderr == f"chatflow: {ident[0]}: the instance is completed; start a new one\n"
     assert "nothing to resume" in chatflow("resume", "last").stderr
+
+
+def test_the_phase_behind_a_gate_knows_who_opened_it(chatflow: Program, tmp_path: Path) -> None:
+    chatflow("run", "gated", "--json", status=3)
+    told = chatflow.json("trigger", "last", "--approve", "--reason", "seen and fine")
+    opened = told["outcome"]["second"]["opened"]
+    decided = next(event for event in chatflow.json("history", "last") if event["type"] == "GateDecided")
+    assert (opened["by"], opened["principal"], opened["reason"]) == ("people", "local", "seen and fine")
+    assert opened["at"] == decided["at"][:19] + "+00:00"
+    ruled = write_template(tmp_path / "ruled")
+    rule = "gate: {auto: {field: first.double, operator: '==', value: 2}}"
+    definition = ruled / "definition.yaml"
+    definition.write_text(definition.read_text().replace("gate: {title: A person must look}", rule))
+    opened = chatflow.json("run", str(ruled))["outcome"]["second"]["opened"]
+    assert (opened["by"], opened["principal"], opened["reason"]) == ("rule", None, None)
+
+
+def test_the_history_names_who_did_it(shared: Program, waiting: str) -> None:
+    lines = shared("history", waiting).stdout.splitlines()
+    named = {line.split()[2]: " principal=local" in line for line in lines}
+    assert named["StepTriggered"]
+    assert named["InstanceCreated"]
+    assert not named["PhaseSucceeded"]  # the engine itself
 
 
 def test_a_rejected_gate_terminates_with_5(chatflow: Program) -> None:

@@ -20,6 +20,7 @@ from chatflow_jupyter.domain.instance import (
     CurrentAttempt,
     Failure,
     FanOut,
+    GateOpening,
     PhaseRecord,
     PhaseState,
     Status,
@@ -72,6 +73,12 @@ async def test_a_changed_instance_reads_as_decided(state_storage: IStateStorage)
             "files": PhaseRecord(
                 state=PhaseState.ACTIVE, attempts=2, failures=1, lost=1, cut_off=2, notebook_done=True
             ),
+            "report": PhaseRecord(
+                state=PhaseState.ACTIVE,
+                approved=True,
+                gate=GateOpening(by="people", at=later(1), principal=ALICE, reason="seen"),
+            ),
+            "publish": PhaseRecord(state=PhaseState.ACTIVE, gate=GateOpening(by="rule", at=NOW)),
         },
         attempt=CurrentAttempt(attempt_id=NO_ATTEMPT, number=1, started=True),
         fan_out=FanOut(total=3, started=2, ended=1, failed=1),

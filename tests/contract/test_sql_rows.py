@@ -19,6 +19,7 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
+    GateOpening,
     Instance,
     ParentLink,
     PhaseRecord,
@@ -93,6 +94,13 @@ PHASES = st.dictionaries(
         started_at=st.none() | TIME,
         ended_at=st.none() | TIME,
         reason=st.none() | TEXT,
+        gate=st.none()
+        | values_of(
+            GateOpening,
+            by=st.sampled_from(("rule", "people")),
+            principal=st.none() | TEXT,
+            reason=st.none() | TEXT,
+        ),
     ),
     max_size=3,
 )

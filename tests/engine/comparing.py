@@ -85,6 +85,7 @@ def _told(node: Instance) -> dict[str, Any]:
                 one.cut_off,
                 one.triggered,
                 one.approved,
+                one.gate and one.gate.by,
                 one.notebook_done,
             )
             for name, one in node.phases.items()

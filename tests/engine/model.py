@@ -60,7 +60,7 @@ class Model(Rules):
     def answer_gate(self, node: Node, approved: bool) -> None:
         """A person, or the clock, has answered."""
         if approved:
-            self.record(node)["approved"] = True
+            self.record(node).update(approved=True, gate="people")
             self.go_on(node)
         elif (self.spec(node).get("gate") or {}).get("on_reject") == "fail":
             self.record(node)["state"] = "failed"

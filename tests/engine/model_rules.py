@@ -81,7 +81,7 @@ class Rules:
             if self.people_must_open(node):
                 self.wind_gate(node)
                 return self.wait(node, "approval")
-            record["approved"] = True
+            record.update(approved=True, gate="rule" if "gate" in spec else None)
         if "notebook" in spec and not record["done"]:
             if self.budget_is_used_up(node):
                 return self.wait(node, "budget")
@@ -99,7 +99,8 @@ class Rules:
         """Come to a phase; skip it unless its condition is true."""
         node.update(phase=name, fan=None)
         record = {"state": "active", "attempts": 0, "failures": 0, "lost": 0, "cut_off": 0}
-        node["phases"][name] = {**record, "triggered": False, "approved": False, "done": False}
+        node["phases"][name] = {**record, "triggered": False, "approved": False}
+        self.record(node).update(gate=None, done=False)
         spec = self.spec(node)
         if "when" in spec and holds(spec["when"], self.view(node)) is not True:
             self.record(node)["state"] = "skipped"

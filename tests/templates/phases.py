@@ -51,8 +51,10 @@ class Instance:
         """An artifact's JSON."""
         return json.loads(self.artifact(phase, name).read_text())
 
-    def run(self, phase: str, **parameters: Any) -> NotebookResult:
-        """Run the notebook of a phase; its outcomes become variables."""
+    def run(
+        self, phase: str, *, variables: Mapping[str, Any] | None = None, **parameters: Any
+    ) -> NotebookResult:
+        """Run the notebook of a phase; its outcomes become variables. `variables` are given on top."""
         work = self.folder / phase
         (work / ".chatflow").mkdir(parents=True)
         described = work / ".chatflow" / "context.json"
@@ -61,7 +63,7 @@ class Instance:
             "attempt_number": 1,
             "phase": phase,
             "parameters": {**self.context, **parameters},
-            "variables": {**self.variables, "context": dict(self.context)},
+            "variables": {**self.variables, "context": dict(self.context), **(variables or {})},
             "bundle": str(self.template),
         }
         described.write_text(json.dumps(description))

@@ -131,9 +131,10 @@ class Made:
 
         return review_notebooks(self.changes, self.base, self.head, self.options, self.scratch / "notebooks")
 
-    def reviewed(self) -> dict[str, str]:
+    def reviewed(self, gate: Mapping[str, Any] | None = None) -> dict[str, str]:
         """The whole review without kernels of its own: the report in its four forms."""
         from review.aggregating import aggregate
+        from review.decisions import Decision
         from review.publishing import render
 
         testing = self.testing()
@@ -141,5 +142,6 @@ class Made:
             (file.path, self.review(file.path, testing.coverage)) for file in self.changes.reviewed_one_by_one
         ]
         reports = {"static": self.static(), "testing": testing.report, "notebooks": self.notebooks()}
-        written: dict[str, str] = render(aggregate(self.changes, reports, files), "1.0.0")
+        decision = Decision.from_json(gate) if gate else None
+        written: dict[str, str] = render(aggregate(self.changes, reports, files), "1.0.0", decision)
         return written

@@ -153,6 +153,34 @@ def test_an_empty_review_still_says_what_was_not_assessed() -> None:
     assert "| tests | no tests |" in forms["report.md"]
 
 
+@pytest.mark.parametrize(
+    ("gate", "said", "approver"),
+    [
+        (
+            {"by": "people", "principal": "ann <b>", "reason": "seen", "at": "2026-01-01T12:00:00+00:00"},
+            "Approved by ann &lt;b&gt; (2026-01-01T12:00:00+00:00): seen",
+            "ann <b>",
+        ),
+        (
+            {"by": "rule", "principal": None, "reason": None, "at": "2026-01-01T12:00:00+00:00"},
+            "Opened by rule: no high finding (2026-01-01T12:00:00+00:00)",
+            "rule: no high finding",
+        ),
+    ],
+)
+def test_the_report_says_who_opened_the_gate(gate: dict[str, Any], said: str, approver: str) -> None:
+    from review.decisions import Decision
+    from review.publishing import render
+
+    forms = render(review(), "1.0.0", Decision.from_json(gate))
+    assert f"<dt>Decision</dt><dd>{said}</dd>" in forms["report.html"]
+    assert said.replace("&lt;", "\\<").replace("&gt;", "\\>") in forms["report.md"]
+    decision = json.loads(forms["findings.json"])["decision"]
+    assert (decision["approver"], decision["decision"]) == (approver, "approve")
+    assert (decision["reason"], decision["at"]) == (gate["reason"] or "", gate["at"])
+    assert "Decision" not in render(review(), "1.0.0")["report.html"]
+
+
 def test_findings_of_one_kind_on_one_line_are_one() -> None:
     from review.aggregating import merge
 

@@ -12,6 +12,7 @@ from chatflow_jupyter.interfaces.demo.sample_repo import make_sample_repository
 from tests.templates.phases import Instance
 from tests.templates.repositories import Made, git
 
+GATE = {"by": "people", "principal": "ann", "reason": "seen", "at": "2026-01-01T12:00:00+00:00"}
 PHASES = ("collect", "static", "testing", "notebooks")
 
 
@@ -27,8 +28,9 @@ def review(template: Path, folder: Path, context: Mapping[str, Any]) -> Instance
         )
         child.run("review")
         instance.variables["children"][file["key"]] = child.variables
-    for phase in ("notebooks", "aggregate", "publish"):
+    for phase in ("notebooks", "aggregate"):
         instance.run(phase)
+    instance.run("publish", variables={"publish": {"status": "active", "gate": GATE}})
     return instance
 
 
@@ -63,6 +65,7 @@ def test_all_four_forms_are_published(reviewed: Instance) -> None:
     page = reviewed.artifact("publish", "report.html").read_text()
     assert "2 findings should be settled first" in page
     assert "draft" not in page
+    assert "Approved by ann (2026-01-01T12:00:00+00:00): seen" in page
     assert "monthly\\_report.ipynb ran at base" in reviewed.artifact("publish", "report.md").read_text()
     assert len(reviewed.read("publish", "findings.sarif")["runs"][0]["results"]) == 3
 
@@ -88,7 +91,7 @@ def test_another_review_of_a_copy_gives_the_same_report(reviewed: Instance, tmp_
         made = Made(
             folder=make_sample_repository(tmp_path / name / "shop").path, scratch=tmp_path / name / "scratch"
         )
-        written = made.with_(execute=True).reviewed()
+        written = made.with_(execute=True).reviewed(GATE)
         forms.append({form: text.replace(str(made.folder), "shop") for form, text in written.items()})
     assert forms[0] == forms[1]
     page = (

@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
+    GateOpening,
     Instance,
     ParentLink,
     PhaseRecord,
@@ -156,7 +157,16 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         "started_at": optional_us(record.started_at),
         "ended_at": optional_us(record.ended_at),
         "reason": record.reason,
+        **({} if record.gate is None else {"gate": _gate_to_json(record.gate)}),
     }
+
+
+def _gate_to_json(gate: GateOpening) -> dict[str, Any]:
+    return {"by": gate.by, "at": to_us(gate.at), "principal": gate.principal, "reason": gate.reason}
+
+
+def _gate_of(gate: dict[str, Any] | None) -> GateOpening | None:
+    return None if gate is None else GateOpening(**{**gate, "at": from_us(gate["at"])})
 
 
 def _phase_of(record: dict[str, Any]) -> PhaseRecord:
@@ -168,6 +178,7 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         cut_off=record.get("cut_off", 0),
         triggered=record["triggered"],
         approved=record["approved"],
+        gate=_gate_of(record.get("gate")),
         notebook_done=record["notebook_done"],
         started_at=optional_time(record["started_at"]),
         ended_at=optional_time(record["ended_at"]),

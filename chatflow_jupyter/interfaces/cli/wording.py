@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
 from chatflow_jupyter.domain.instance import Failure, Instance, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonValue, canonical_json
 from chatflow_jupyter.interfaces.cli.terminal import painted, safe_line, safe_text, shown_duration
@@ -25,12 +26,17 @@ MAX_VALUE = 160
 
 
 def event_line(event: Event) -> str:
-    """Return an event as one line: time, instance, type, then `name=value` pairs; made to be searched."""
+    """Return an event as one line: time, instance, type, then `name=value` pairs; made to be searched.
+
+    Who caused it is named unless it was the engine itself.
+    """
     pairs = []
     if event.phase is not None:
         pairs.append(f"phase={event.phase}")
     if event.attempt is not None:
         pairs.append(f"attempt={event.attempt}")
+    if event.principal != ENGINE_PRINCIPAL:
+        pairs.append(f"principal={_value(event.principal)}")
     pairs += [f"{name}={_value(value)}" for name, value in event.data.items() if name != "runner_id"]
     moment = event.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return " ".join([moment, event.instance_id, f"{event.type:<18}", *pairs]).rstrip()

@@ -16,6 +16,7 @@ from chatflow_sdk.phase import PhaseError
 from review.changes import Changes
 from review.collecting import collect
 from review.coverage_map import CoverageMap
+from review.decisions import Decision
 from review.options import Options
 from review.reports import PhaseReport
 from review.trees import Tree
@@ -38,6 +39,9 @@ class Context(Protocol):
     @property
     def parameters(self) -> Mapping[str, Json]:
         """What the phase was started with."""
+
+    def get(self, path: str) -> Json:
+        """Return a variable of the instance, or None."""
 
     def input(self, phase: str, name: str) -> Path:
         """Return a copy of an earlier phase's artifact."""
@@ -94,6 +98,12 @@ def report_of(ctx: Context, phase: str) -> PhaseReport | None:
         return PhaseReport.from_json(read_json(ctx.input(phase, f"{phase}.json")))
     except PhaseError:
         return None
+
+
+def decision_of(ctx: Context, phase: str) -> Decision | None:
+    """Return who opened the gate before `phase`, or None when there was none."""
+    opened = ctx.get(f"{phase}.gate")
+    return Decision.from_json(opened) if isinstance(opened, Mapping) else None
 
 
 def announce(ctx: Context, report: PhaseReport, fine: str) -> None:

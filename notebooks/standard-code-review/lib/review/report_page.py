@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 
 from review.aggregating import Review
+from review.decisions import Decision
 from review.findings import SEVERITIES, Finding
 from review.markup import Html, code, join, table, tag
 from review.page_tables import (
@@ -28,8 +29,8 @@ _HEADINGS = {
 }
 
 
-def as_page(review: Review, *, draft: bool = False) -> str:
-    """Return the review as an HTML page. A `draft` says that the gate is still open."""
+def as_page(review: Review, decision: Decision | None = None, *, draft: bool = False) -> str:
+    """Return the review as an HTML page with the `decision` to publish it. A `draft` still waits for one."""
     title = PurePath(review.target).name or review.target
     head = tag(
         "head",
@@ -43,7 +44,7 @@ def as_page(review: Review, *, draft: bool = False) -> str:
     body = tag(
         "body",
         tag("a", "Skip to the findings", href="#findings", class_="skip"),
-        _header(review, title, draft=draft),
+        _header(review, title, decision, draft=draft),
         tag("main", *_sections(review), id="findings"),
         tag(
             "footer",
@@ -53,11 +54,12 @@ def as_page(review: Review, *, draft: bool = False) -> str:
     return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
 
 
-def _header(review: Review, title: str, *, draft: bool) -> Html:
+def _header(review: Review, title: str, decision: Decision | None, *, draft: bool) -> Html:
     facts: list[tuple[str, object]] = [("Looked at", review.looked_at), ("Target", code(review.target))]
     if review.base:
         facts.append(("From", review.base))
     facts.append(("To" if review.base else "State", review.head))
+    facts += [("Decision", decision.words)] if decision else []
     facts += [("Note", note) for note in review.notes]
     return tag(
         "header",

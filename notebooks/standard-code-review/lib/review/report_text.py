@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from review.aggregating import Review
+from review.decisions import Decision
 from review.findings import SEVERITIES, Finding
 from review.values import Json, printable, text
 
@@ -12,7 +13,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!])")
 _SHOWN = 100
 
 
-def as_markdown(review: Review) -> str:
+def as_markdown(review: Review, decision: Decision | None = None) -> str:
     """Return the review as Markdown; text from the reviewed code is escaped, so it cannot become markup."""
     parts = [
         "# Code review",
@@ -22,6 +23,7 @@ def as_markdown(review: Review) -> str:
         f"Looked at {review.looked_at}: `{_in_code(review.target)}`",
         *([f"from {plain(review.base)} to {plain(review.head)}"] if review.base else [plain(review.head)]),
         "",
+        *([plain(decision.words), ""] if decision else []),
         *(f"* {plain(note)}" for note in review.notes),
         "",
     ]
