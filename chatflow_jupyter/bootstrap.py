@@ -141,6 +141,7 @@ async def _driving(
     owner_id: OwnerId,
     child: "RunnerChild",
 ) -> AsyncIterator[ChatFlow]:
+    from .runner.leftovers import end_attempt
     from .services.dispatcher import Dispatcher
     from .services.engine import Engine
     from .services.execution import Execution
@@ -148,7 +149,7 @@ async def _driving(
     from .services.relay import Relay
 
     settings, storage, clock = app.settings, app.storage, app.clock
-    recovery = Recovery(storage, app.artifacts, settings.work)
+    recovery = Recovery(storage, app.artifacts, settings.work, end_attempt)
     lease_sec, wedged = settings.runner_lease_sec, _ender_of(owner_id, child)
     dispatcher = Dispatcher(
         storage, app.orchestrator, recovery, clock, lease_sec=lease_sec, on_expired=wedged

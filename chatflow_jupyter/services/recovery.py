@@ -1,9 +1,10 @@
-"""What attempts left behind that ended without a report: notebooks are kept, folders removed."""
+"""What attempts left behind that ended without a report: processes end, notebooks are kept, folders go."""
 
 import asyncio
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from chatflow_jupyter.domain.errors import ChatFlowError, NotFound
@@ -19,15 +20,19 @@ log = logging.getLogger(__name__)
 class Recovery:
     """Looks after the work folders of attempts, one folder each, named by the attempt's id."""
 
-    def __init__(self, attempts: IAttempts, artifacts: Artifacts, work: Path) -> None:
-        """Look below `work`."""
+    def __init__(
+        self, attempts: IAttempts, artifacts: Artifacts, work: Path, end_processes: Callable[[Path], bool]
+    ) -> None:
+        """Look below `work`; `end_processes` ends what was started from a folder, and says if it could."""
         self._attempts = attempts
         self._artifacts = artifacts
         self._work = work
+        self._end_processes = end_processes
 
     async def keep(self, row: AttemptRow) -> None:
-        """Publish the partial notebook of an attempt that has ended, and remove its folder."""
+        """Keep the partial notebook of an attempt that has ended; end its processes, remove its folder."""
         folder = self._work / row.attempt_id
+        await self._end(folder)
         notebook = folder / "notebook.ipynb"
         if await asyncio.to_thread(notebook.is_file):
             name = f"{row.phase}.ipynb"
@@ -35,7 +40,11 @@ class Recovery:
                 await self._artifacts.publish(row, name=name, kind="notebook", source=notebook, fence=None)
             except ChatFlowError as error:
                 log.warning("the partial notebook of %s could not be kept: %s", row.attempt_id, error.message)
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await _remove(folder)
+
+    async def _end(self, folder: Path) -> None:
+        if not await asyncio.to_thread(self._end_processes, folder):
+            log.warning("processes of the attempt %s do not end; they are left alone", folder.name)
 
     async def sweep(self) -> None:
         """Look after every folder whose attempt nobody runs any more."""
@@ -43,12 +52,20 @@ class Recovery:
             try:
                 row = await self._attempts.attempt(tenant_id, attempt_id)
             except NotFound:
-                await asyncio.to_thread(shutil.rmtree, self._work / attempt_id, ignore_errors=True)
+                await self._forget(self._work / attempt_id)
                 continue
             if row.status == "succeeded":
-                await asyncio.to_thread(shutil.rmtree, self._work / attempt_id, ignore_errors=True)
+                await self._forget(self._work / attempt_id)
             elif row.status not in ("queued", "leased"):
                 await self.keep(row)
+
+    async def _forget(self, folder: Path) -> None:
+        await self._end(folder)
+        await _remove(folder)
+
+
+async def _remove(folder: Path) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _found(work: Path) -> list[tuple[TenantId, AttemptId]]:

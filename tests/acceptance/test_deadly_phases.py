@@ -2,9 +2,12 @@
 
 import signal
 
+import pytest
+
 from tests.acceptance.product import Product
 from tests.acceptance.workflows import Workshop
 from tests.limits import LIMITS
+from tests.waiting import until
 
 DEADLY = """\
 import signal
@@ -17,6 +20,22 @@ if not (ROOM / "tame").exists():
     for pid in reversed(chain):
         os.kill(pid, signal.SIGKILL)
     time.sleep(60)
+"""
+
+STOPPING = """\
+import signal
+if ctx.attempt_number == 1:
+    keeper = os.getppid()
+    runner = int(Path(f"/proc/{{keeper}}/stat").read_text().rpartition(")")[2].split()[1])
+    command = int(Path(f"/proc/{{runner}}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(keeper, signal.SIGSTOP)
+    for pid in (command, runner)[-{count}:]:
+        os.kill(pid, signal.SIGKILL)
+    while True:
+        mark("alive")
+        time.sleep(0.2)
+mark("tame")
+wait_for("end")
 """
 
 
@@ -42,3 +61,25 @@ def test_a_phase_that_kills_its_whole_process_every_time_is_given_up_after_ten_a
     workshop.let("tame")
     done = product.run("retry", given_up["instance_id"], "--json", status=0).json
     assert done["outcome"] == {"deadly": {"tame": True}}
+
+
+@pytest.mark.parametrize("victims", ["the runner", "the runner and the command"])
+def test_a_keeper_that_was_stopped_is_ended_with_its_kernel_by_whoever_takes_over(
+    product: Product, workshop: Workshop, victims: str
+) -> None:
+    kernel_cell = STOPPING.format(count=1 if victims == "the runner" else 2)
+    running = product.spawn("run", workshop.notebook("stopping.ipynb", [kernel_cell]), "--json")
+    until(lambda: workshop.marks["alive"], what="the cell goes on without keeper and runner")
+    stopped = product.processes("keeper", "kernel")
+    ident = product.instances()[0][0]
+    if victims != "the runner":
+        assert running.process.wait(LIMITS.deadline_sec) == -signal.SIGKILL
+        assert {process.kind for process in product.processes()} == {"keeper", "kernel"}
+        running = product.spawn("resume", ident, "--json")
+
+    until(lambda: workshop.marks["tame"], what="the phase is begun again")
+    product.wait_for("AttemptLost")
+    until(lambda: not {one.pid for one in stopped} & {one.pid for one in product.processes()}, what="gone")
+    workshop.let("end")
+    assert running.wait().status == 0
+    product.none_left()

@@ -25,6 +25,7 @@ from chatflow_jupyter.domain.ids import (
 from chatflow_jupyter.domain.instance import Failure, Instance
 from chatflow_jupyter.domain.requests import Trigger
 from chatflow_jupyter.ports.records import AttemptReport, Commit, Lease, Owner, Stored
+from chatflow_jupyter.runner.leftovers import end_attempt
 from chatflow_jupyter.services.artifacts import Artifacts
 from chatflow_jupyter.services.definitions import Definitions
 from chatflow_jupyter.services.dispatcher import Dispatcher
@@ -174,7 +175,7 @@ class World:
         self.queries = Queries(self.storage, self.artifacts, self.pinned, self.clock)
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
-        self.recovery = Recovery(self.storage, self.artifacts, self.work)
+        self.recovery = Recovery(self.storage, self.artifacts, self.work, end_attempt)
         self.dispatcher = self.new_dispatcher()
         self.execution = self.new_execution(None)
 
