@@ -58,8 +58,14 @@ class Engine:
         await self._storage.register_owner(self._owner)
 
     async def bury_the_dead(self) -> Collection[OwnerId]:
-        """Take their attempts from owners whose process is gone; returns those owners."""
-        dead = [owner for owner in await self._storage.owners() if not self._is_alive(owner)]
+        """Take their attempts from owners whose process is gone; returns those owners.
+
+        Whoever was stopped for a while may have been buried meanwhile, and becomes an owner again.
+        """
+        owners = await self._storage.owners()
+        if self.owner_id not in {owner.owner_id for owner in owners}:
+            await self.register()
+        dead = [owner for owner in owners if not self._is_alive(owner)]
         for owner in dead:
             booted = owner.boot_id != self._owner.boot_id
             cause = "the machine was started anew" if booted else "its process is gone"
@@ -73,7 +79,9 @@ class Engine:
         """Drive that tree from now on, unless a living process does."""
         await self.bury_the_dead()
         holder = await self._storage.owner_of(tenant_id, root_id)
-        if holder is None and await self._storage.adopt(tenant_id, root_id, self.owner_id, instead_of=None):
+        if holder not in await self._registered() and await self._storage.adopt(
+            tenant_id, root_id, self.owner_id, instead_of=holder
+        ):
             holder = self.owner_id
         if holder != self.owner_id:
             return "theirs"
@@ -93,8 +101,14 @@ class Engine:
         return orphans
 
     async def orphans(self) -> Collection[UnfinishedTree]:
-        """Return unfinished trees that no process drives."""
-        return [tree for tree in await self._storage.unfinished_trees() if tree.owner_id is None]
+        """Return unfinished trees that no registered process drives."""
+        trees = await self._storage.unfinished_trees()
+        registered = await self._registered()
+        return [tree for tree in trees if tree.owner_id not in registered]
+
+    async def _registered(self) -> Set[OwnerId | None]:
+        """Return all owners. Read after what they own: who owns something had registered before."""
+        return {owner.owner_id for owner in await self._storage.owners()}
 
     async def is_idle(self) -> bool:
         """Whether nothing is left to do here: other living processes drive whatever is unfinished."""

@@ -106,6 +106,35 @@ def test_a_tree_that_a_living_process_drives_is_left_to_it(world: World) -> None
     run(story())
 
 
+def test_who_was_taken_for_dead_and_lives_is_an_owner_again_before_it_adopts(world: World) -> None:
+    async def story() -> None:
+        stopped, other = world.new_engine("a"), world.new_engine("b")
+        await stopped.register()
+        await other.register()
+        instance = await world.new(owner_id=A)
+        world.living.discard(A)
+        assert list(await other.bury_the_dead()) == [A]
+        world.living.add(A)
+        assert await stopped.adopt(LOCAL_TENANT, instance.root_id) == "ours"
+        assert {owner.owner_id for owner in await world.storage.owners()} == {A, B}
+        assert await is_driven(
+            world.storage, lambda owner: owner.owner_id in world.living, LOCAL_TENANT, instance.root_id
+        )
+
+    run(story())
+
+
+def test_a_tree_of_an_owner_nobody_knows_any_more_is_an_orphan(world: World) -> None:
+    async def story() -> None:
+        instance = await world.new(owner_id=A)
+        engine = world.new_engine("b")
+        await engine.register()
+        assert [tree.root_id for tree in await engine.orphans()] == [instance.root_id]
+        assert await engine.adopt(LOCAL_TENANT, instance.root_id) == "ours"
+
+    run(story())
+
+
 def test_of_two_that_adopt_at_once_one_gets_it(world: World) -> None:
     async def story() -> None:
         engines = [world.new_engine(name) for name in "ab"]
