@@ -5,7 +5,8 @@ with the kernel's environment and work directory. It imports only small parts of
 so it is up in about 20 ms and costs 8 MB.
 
 The control pipe carries orders, one per line: `signal N` sends signal N to the kernel's process group,
-`kill` ends everything. End of file means the runner is gone, and also ends everything.
+`kill` ends everything. End of file means the runner is gone, and also ends everything; a keeper that was
+stopped is woken for it.
 The report pipe carries one JSON object per line: first `{"pid": …}` or `{"launch_error": …}`,
 then `{"exit_code": …, "signal": …, "out_of_memory": …, "peak_rss_bytes": …}` as soon as the kernel has
 ended, and end of file when no descendant is left.
@@ -40,6 +41,14 @@ def become_subreaper() -> bool:
     Returns False where the operating system has no such thing.
     """
     return prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def wake_when_parent_dies() -> bool:
+    """Have this process go on, should it be stopped, when its parent dies (prctl(2)): it then ends by itself.
+
+    Returns False where the operating system has no such thing.
+    """
+    return prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
 
 
 def process_table() -> dict[int, tuple[int, int, str]]:
@@ -297,6 +306,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     become_subreaper()
+    wake_when_parent_dies()
     keeper = Keeper(control_fd, report_fd)
     try:
         kernel_pid = launch(arguments[3:])

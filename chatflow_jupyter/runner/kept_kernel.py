@@ -144,9 +144,13 @@ class KeptKernel:
         self._order(b"signal %d\n" % signum)
 
     def kill(self) -> None:
-        """Tell the keeper to end everything; closing the pipe says the same to a keeper that is stuck."""
+        """Tell the keeper to end everything; closing the pipe says the same to a keeper that is stuck.
+
+        One that was stopped is woken.
+        """
         if self._control_fd is not None:
             self._order(b"kill\n")
+            self._process.send_signal(signal.SIGCONT)
             os.close(self._control_fd)
             self._control_fd = None
 

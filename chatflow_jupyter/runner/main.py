@@ -13,6 +13,7 @@ from chatflow_jupyter.domain.ids import RunnerId
 
 from .configuration import RunnerConfiguration
 from .execution_client import ExecutionClient
+from .keeper import wake_when_parent_dies
 from .link_thread import LinkThread
 from .notebook import NotebookJob
 from .orphans import become_subreaper, end_orphans
@@ -35,6 +36,7 @@ def main(descriptor: int) -> int:
         level=configuration.log_level.upper(), format="%(asctime)s runner %(levelname)s %(name)s %(message)s"
     )
     become_subreaper()
+    wake_when_parent_dies()
     try:
         asyncio.run(_serve(configuration, connection))
     finally:

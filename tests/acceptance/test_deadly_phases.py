@@ -1,10 +1,11 @@
 """A phase that ends the very processes that run it: bounded, told, and harmless to what is beside it."""
 
+import os
 import signal
 
 import pytest
 
-from tests.acceptance.product import Product
+from tests.acceptance.product import Kind, Product
 from tests.acceptance.workflows import Workshop
 from tests.limits import LIMITS
 from tests.waiting import until
@@ -20,22 +21,6 @@ if not (ROOM / "tame").exists():
     for pid in reversed(chain):
         os.kill(pid, signal.SIGKILL)
     time.sleep(60)
-"""
-
-STOPPING = """\
-import signal
-if ctx.attempt_number == 1:
-    keeper = os.getppid()
-    runner = int(Path(f"/proc/{{keeper}}/stat").read_text().rpartition(")")[2].split()[1])
-    command = int(Path(f"/proc/{{runner}}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(keeper, signal.SIGSTOP)
-    for pid in (command, runner)[-{count}:]:
-        os.kill(pid, signal.SIGKILL)
-    while True:
-        mark("alive")
-        time.sleep(0.2)
-mark("tame")
-wait_for("end")
 """
 
 
@@ -63,23 +48,47 @@ def test_a_phase_that_kills_its_whole_process_every_time_is_given_up_after_ten_a
     assert done["outcome"] == {"deadly": {"tame": True}}
 
 
-@pytest.mark.parametrize("victims", ["the runner", "the runner and the command"])
-def test_a_keeper_that_was_stopped_is_ended_with_its_kernel_by_whoever_takes_over(
-    product: Product, workshop: Workshop, victims: str
+@pytest.mark.parametrize("victims", [["runner"], ["runner", "chatflow"]])
+def test_a_keeper_that_was_stopped_ends_its_kernel_when_its_runner_is_killed(
+    product: Product, workshop: Workshop, victims: list[Kind]
 ) -> None:
-    kernel_cell = STOPPING.format(count=1 if victims == "the runner" else 2)
-    running = product.spawn("run", workshop.notebook("stopping.ipynb", [kernel_cell]), "--json")
-    until(lambda: workshop.marks["alive"], what="the cell goes on without keeper and runner")
-    stopped = product.processes("keeper", "kernel")
-    ident = product.instances()[0][0]
-    if victims != "the runner":
-        assert running.process.wait(LIMITS.deadline_sec) == -signal.SIGKILL
-        assert {process.kind for process in product.processes()} == {"keeper", "kernel"}
-        running = product.spawn("resume", ident, "--json")
+    template = workshop.approval()
+    running = product.spawn("run", template)
+    until(lambda: workshop.marks["a2"], what="the second cell of A runs")
+    old = product.processes("keeper", "kernel")
+    for process in product.processes("keeper"):
+        os.kill(process.pid, signal.SIGSTOP)
+    product.kill(*victims)
+    until(lambda: not {one.pid for one in old} & {one.pid for one in product.processes()}, what="both end")
+    workshop.let("a")
+    if "chatflow" in victims:
+        product.none_left()
+        running = product.spawn("resume", product.instances()[0][0])
+    assert running.wait().status == 3
+    product.none_left()
 
-    until(lambda: workshop.marks["tame"], what="the phase is begun again")
-    product.wait_for("AttemptLost")
-    until(lambda: not {one.pid for one in stopped} & {one.pid for one in product.processes()}, what="gone")
-    workshop.let("end")
-    assert running.wait().status == 0
+
+def test_a_runner_that_was_stopped_ends_when_its_command_is_killed(
+    product: Product, workshop: Workshop
+) -> None:
+    running = product.spawn("run", workshop.approval())
+    until(lambda: workshop.marks["a2"], what="the second cell of A runs")
+    for process in product.processes("keeper", "runner"):
+        os.kill(process.pid, signal.SIGSTOP)
+    running.kill()
+    product.none_left()
+
+
+def test_what_escaped_from_a_killed_keeper_and_its_killed_runner_is_ended_by_whoever_takes_over(
+    product: Product, workshop: Workshop
+) -> None:
+    escape = "import subprocess\nif ctx.attempt_number == 1:\n"
+    escape += "    subprocess.Popen(['sleep', '1000'], start_new_session=True)"
+    product.spawn("run", workshop.notebook("deadly.ipynb", [escape, DEADLY]))
+    until(lambda: workshop.marks["began"], what="it kills everything above it")
+    until(lambda: not product.processes("chatflow", "runner", "keeper", "kernel"), what="all of that is gone")
+    assert [process.command for process in product.processes()] == ["sleep 1000 "]
+
+    workshop.let("tame")
+    product.run("resume", product.instances()[0][0], status=0)
     product.none_left()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_nothing_survives_a_killed_keeper(tmp_path: Path) -> None:
     finally:
         runner.kill()
         runner.communicate()
+
+
+def test_a_keeper_that_the_notebook_has_stopped_is_woken_for_the_end(tmp_path: Path) -> None:
+    mark = f"mark-{uuid.uuid4()}"
+    began = time.monotonic()
+    done = run(tmp_path, [escape(mark), "import signal; os.kill(os.getppid(), signal.SIGSTOP)"])
+
+    assert done.result.ok
+    assert marked(mark) == []
+    assert time.monotonic() - began < 10, "its end was not waited for in vain"
 
 
 def test_a_cancelled_task_leaves_no_process(tmp_path: Path) -> None:
