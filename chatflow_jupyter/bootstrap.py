@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .adapters.files.storage import LocalArtifactStorage
@@ -18,7 +19,7 @@ from .domain.errors import HomeInUse, StorageFull
 from .domain.ids import InstanceId, OwnerId, RunnerId, TenantId
 from .log_files import log_to, rotated
 from .ports.clock import Clock
-from .ports.records import AttemptRow
+from .ports.records import AttemptRow, Soundness
 from .ports.state_storage import IStateStorage
 from .services.artifacts import Artifacts
 from .services.definitions import Definitions
@@ -66,11 +67,12 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
     Raises `HomeInUse` when the home cannot be opened.
     """
     async with AsyncExitStack() as stack:
-        _make_home(settings)
-        stack.enter_context(log_to(settings.logs, role, settings.log_level))
+        _make_home(settings, role)
+        if settings.logs.is_dir():
+            stack.enter_context(log_to(settings.logs, role, settings.log_level))
         clock, owner_id = SystemClock(), OwnerId(f"own_{UuidFactory().token()}")
         child = None if role == "query" else _started_runner(settings, owner_id, stack)
-        storage = await _open_storage(settings, clock)
+        storage = await _open_storage(settings, clock, role)
         stack.push_async_callback(storage.close)
         artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock)
         pinned = PinnedDefinitions(storage)
@@ -113,20 +115,45 @@ def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack
     return child
 
 
-async def _open_storage(settings: Settings, clock: Clock) -> IStateStorage:
+async def _open_storage(settings: Settings, clock: Clock, role: Role) -> IStateStorage:
     # Half of a command's start, and the runner needs none of it.
     from .adapters.sql.sqlite_file import open_sqlite
 
     synchronous: Literal["normal", "full"] = "full" if settings.sqlite_sync == "full" else "normal"
-    return await open_sqlite(settings.database, synchronous=synchronous, clock=clock)
+    return await open_sqlite(
+        settings.database,
+        synchronous=synchronous,
+        clock=clock,
+        only_reads=role == "query",
+        filled_later=settings.artifacts,
+    )
 
 
-def _make_home(settings: Settings) -> None:
-    """Make the folders of the home; raises `StorageFull`, or `HomeInUse` when it cannot be written."""
+async def examine_home(settings: Settings, *, read: bool, most: int) -> Soundness:
+    """Look for what is damaged in a home, without changing it; with `read`, in the bytes of artifacts too."""
+    from .adapters.sql.soundness import examine
+
+    return await examine(settings.database, LocalArtifactStorage(settings.artifacts), read=read, most=most)
+
+
+def copy_database(settings: Settings, target: Path) -> None:
+    """Copy the database, in use or not, over the empty file `target`; raises `Unreachable`."""
+    from .adapters.sql.read_only import copy_store
+
+    copy_store(settings.database, target)
+
+
+def _make_home(settings: Settings, role: Role) -> None:
+    """Make the folders of the home; raises `StorageFull`, or `HomeInUse` when it cannot be written.
+
+    Who only asks can do without.
+    """
     for folder in (settings.home, settings.logs):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
+            if role == "query" and settings.database.is_file():
+                return
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull(f"{folder}: no room is left on the device") from None
             reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror

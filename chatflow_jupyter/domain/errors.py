@@ -9,7 +9,8 @@ ChatFlowError                   exit
  │   ├─ StaleFence               7   the attempt was given to somebody else, or ended
  │   └─ KeyReused                7   the idempotency key came with another request
  ├─ Unreachable                  8   a server or store cannot be reached
- │   └─ HomeInUse                8   the home's store is locked or of a newer version
+ │   ├─ HomeInUse                8   the home's store is locked or of a newer version
+ │   └─ StoreDamaged             8   what the home holds is not what was stored
  ├─ StorageFull                  1   no room is left on the device
  └─ InternalError                1   a promise of ours was broken
 """
@@ -90,6 +91,12 @@ class HomeInUse(Unreachable):
     """The home's store stays locked, or was written by a newer version."""
 
     code = "home_unavailable"
+
+
+class StoreDamaged(Unreachable):
+    """A part of the home is not what was stored there: rows, pages of the database, or bytes of artifacts."""
+
+    code = "store_damaged"
 
 
 class StorageFull(ChatFlowError):

@@ -28,11 +28,18 @@ class IArtifactStorage(Protocol):
     async def fetch(self, tenant_id: TenantId, sha256: Sha256, target: Path) -> None:
         """Write the object to the new local file `target`, verified. Raises `NotFound`.
 
-        Raises `InternalError` (code `artifact_corrupt`) when the stored bytes do not have that hash.
+        Raises `StoreDamaged` (code `artifact_corrupt`) when the stored bytes do not have that hash.
         """
 
     def stream(self, tenant_id: TenantId, sha256: Sha256) -> AsyncIterator[bytes]:
         """Yield the object in pieces of at most 1 MiB; raises `NotFound` before the first."""
+
+    async def verify(self, tenant_id: TenantId, sha256: Sha256, *, read: bool) -> int:
+        """Return the size of the object in bytes; raises `NotFound`.
+
+        With `read`, raises `StoreDamaged` (code `artifact_corrupt`) when the stored bytes do not have that
+        hash, or cannot be read.
+        """
 
     async def delete(self, tenant_id: TenantId, sha256: Sha256) -> None:
         """Remove the object; absent ones are fine."""

@@ -232,3 +232,13 @@ class AttemptReport:
     outputs: JsonObject = field(default_factory=dict)
     risk: int | None = None
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Soundness:
+    """What an examination of a home found: a line per fault, and how much it looked at."""
+
+    faults: tuple[str, ...]
+    objects: int
+    size_bytes: int
+    took_sec: float

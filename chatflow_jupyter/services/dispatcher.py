@@ -16,6 +16,7 @@ from chatflow_jupyter.domain.errors import (
     NotFound,
     SeqConflict,
     StorageFull,
+    StoreDamaged,
     Unreachable,
 )
 from chatflow_jupyter.domain.fan_out import is_reopened
@@ -215,7 +216,7 @@ class Dispatcher:
         ids = tuple(row.continuation_id for row in rows)
         try:
             await self._orchestrator.apply(tenant_id, instance_id, request, consumed=ids)
-        except (SeqConflict, InternalError) as error:
+        except (SeqConflict, InternalError, StoreDamaged) as error:
             log.warning("%s of %s is tried again: %s", type(request).__name__, instance_id, error)
             return Applied.LATER
         except (Unreachable, StorageFull):

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.acceptance.product import TRACES, Product
+from tests.acceptance.product import CHATFLOW, TRACES, Product
 from tests.acceptance.workflows import Workshop
 
 FULL = """\
@@ -29,8 +29,13 @@ chatflow db check; echo "check: $?"
 READ_ONLY = """\
 mount --bind "$CHATFLOW_HOME" "$CHATFLOW_HOME" && mount -o remount,ro,bind "$CHATFLOW_HOME" || exit 99
 chatflow run "$1"; echo "run: $?"
-chatflow list; echo "list: $?"
+chatflow trigger last --approve; echo "trigger: $?"
+chatflow pause last; echo "pause: $?"
+for query in "list" "status last" "history last" "tree last" "artifacts last" "watch last" "db check"; do
+  chatflow $query > /dev/null; echo "$query: $?"
+done
 """
+QUERIES = ("list", "status last", "history last", "tree last", "artifacts last")
 
 
 def _not_run(reason: str) -> NoReturn:
@@ -79,13 +84,102 @@ def test_a_full_disk_is_named_nothing_is_lost_and_with_room_it_goes_on(
     )
 
 
-def test_a_read_only_home_is_one_clear_line(product: Product, workshop: Workshop) -> None:
+def test_a_read_only_home_can_be_asked_and_says_in_one_line_what_it_cannot(
+    product: Product, workshop: Workshop
+) -> None:
+    notebook = workshop.notebook("small.ipynb", [])
+    workshop.let("a")
+    product.run("run", workshop.approval(), status=3)
+    product.none_left()
+    assert not (product.home / "chatflow.db-wal").exists()
+    said = in_a_mount_namespace(product, READ_ONLY, notebook).splitlines()
+    for line in ("run: 8", "trigger: 8", "pause: 8", "watch last: 3", "db check: 0"):
+        assert line in said, said
+    assert [f"{query}: 0" for query in QUERIES if f"{query}: 0" not in said] == []
+    assert len([line for line in said if "read-only" in line.lower()]) == 3, said
+    assert len(said) <= 13, said
+
+
+def test_what_a_killed_process_left_in_the_log_is_seen_in_a_read_only_home_or_it_says_why_not(
+    product: Product, workshop: Workshop
+) -> None:
+    waiting = workshop.notebook("waiting.ipynb", ["wait_for('go')"])
+    product.spawn("run", waiting)
+    started = product.wait_for("PhaseStarted")
+    product.kill_everything()
+    assert (product.home / "chatflow.db-wal").stat().st_size > 0
+    script = READ_ONLY.partition("chatflow run")[0] + "chatflow list; chatflow history last; echo $?"
+    said = in_a_mount_namespace(product, script)
+    assert started.instance_id in said
+    assert "PhaseStarted" in said
+    assert said.splitlines()[-1] == "0"
+    (product.home / "chatflow.db-shm").unlink()
+    said = in_a_mount_namespace(product, script)
+    assert said.splitlines()[-1] in ("0", "8"), said
+    assert "PhaseStarted" in said or "in chatflow.db-wal cannot be read without writing there" in said
+    workshop.let("go")
+    product.run("resume", "last", status=0)
+
+
+def test_a_home_without_permission_to_write_can_be_asked(product: Product, workshop: Workshop) -> None:
+    product.run("run", workshop.notebook("small.ipynb", []), status=0)
+    product.none_left()
+    # Root would be let through; without its capabilities it is asked like anybody else.
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    if powerless and shutil.which("setpriv") is None:
+        _not_run("util-linux is not installed: apt-get install util-linux")
+    places = [product.home, *product.home.rglob("*")]
+    modes = {place: place.stat().st_mode for place in places}
+    try:
+        for place in places:
+            place.chmod(modes[place] & 0o555)
+        for query in QUERIES:
+            asked = product.spawn(*query.split(), program=(*powerless, CHATFLOW)).wait()
+            assert (asked.status, asked.err) == (0, ""), asked
+        refused = product.spawn("db", "gc", program=(*powerless, CHATFLOW)).wait()
+        assert refused.status == 8
+        (line,) = refused.err.splitlines()
+        assert line.startswith(f"chatflow: {product.home}/chatflow.db is read-only; make it writable")
+    finally:
+        for place in places:
+            place.chmod(modes[place])
+
+
+@pytest.mark.parametrize("lost", ["empty", "gone", "empty with a log"])
+def test_a_database_that_was_lost_is_not_taken_for_a_new_home(
+    product: Product, workshop: Workshop, lost: str
+) -> None:
     notebook = workshop.notebook("small.ipynb", [])
     product.run("run", notebook, status=0)
-    said = in_a_mount_namespace(product, READ_ONLY, notebook)
-    assert "run: 8" in said.splitlines(), said
-    assert "read-only" in said.lower()
-    assert len(said.splitlines()) <= 6, said
+    product.none_left()
+    database, log = product.home / "chatflow.db", product.home / "chatflow.db-wal"
+    backup = product.run("db", "backup", product.folder / "copy.db", status=0).out.strip()
+    if lost == "empty with a log":
+        shutil.rmtree(product.home / "artifacts")
+        log.write_bytes(b"the last transactions" * 1000)
+    database.unlink() if lost == "gone" else os.truncate(database, 0)
+    for command in (["run", notebook], ["list"], ["start", notebook]):
+        refused = product.run(*command, status=8)
+        (line,) = refused.err.splitlines()
+        assert line.startswith(
+            f"chatflow: {database} is {'gone' if lost == 'gone' else 'empty'}, but there was a"
+        )
+        assert "put a backup in its place" in line
+    assert not database.exists() if lost == "gone" else database.stat().st_size == 0
+    if lost == "empty with a log":
+        assert log.stat().st_size > 0
+        log.unlink()
+    shutil.copy(backup, database)
+    product.run("status", "last", status=0)
+
+
+def test_a_home_that_was_only_begun_is_made(product: Product, workshop: Workshop) -> None:
+    """As a command leaves it that was killed before it had made the tables."""
+    (product.home / "logs").mkdir(parents=True)
+    (product.home / "work").mkdir()
+    (product.home / "logs" / "foreground.log").write_text("began\n")
+    (product.home / "chatflow.db").touch()
+    product.run("run", workshop.notebook("small.ipynb", []), status=0)
 
 
 def test_a_newer_a_foreign_and_an_impossible_home_are_refused_untouched(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatflow_jupyter.domain.errors import InternalError, InvalidInput, NotFound
+from chatflow_jupyter.domain.errors import InvalidInput, NotFound, StoreDamaged
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
 from tests.contract.making import LOCAL, OTHER
@@ -105,10 +105,26 @@ async def test_damaged_bytes_are_noticed_and_nothing_is_left(
     await artifact_storage.put_bytes(LOCAL, CONTENT)
     place = object_file(tmp_path)
     place.write_bytes(CONTENT[:-1] + b"!")
-    with pytest.raises(InternalError) as failed:
+    with pytest.raises(StoreDamaged) as failed:
         await artifact_storage.fetch(LOCAL, HASH, tmp_path / "copy")
     assert failed.value.code == "artifact_corrupt"
     assert not (tmp_path / "copy").exists()
+
+
+async def test_verify_returns_the_size_and_with_read_notices_other_bytes(
+    artifact_storage: IArtifactStorage, tmp_path: Path
+) -> None:
+    for read in (True, False):
+        with pytest.raises(NotFound):
+            await artifact_storage.verify(LOCAL, HASH, read=read)
+    await artifact_storage.put_bytes(LOCAL, CONTENT)
+    for read in (True, False):
+        assert await artifact_storage.verify(LOCAL, HASH, read=read) == len(CONTENT)
+    object_file(tmp_path).write_bytes(b"!" + CONTENT[1:])
+    assert await artifact_storage.verify(LOCAL, HASH, read=False) == len(CONTENT)
+    with pytest.raises(StoreDamaged, match=HASH[2:]) as failed:
+        await artifact_storage.verify(LOCAL, HASH, read=True)
+    assert failed.value.code == "artifact_corrupt"
 
 
 async def test_storing_the_bytes_again_repairs_a_damaged_object(

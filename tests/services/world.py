@@ -122,6 +122,9 @@ class BytesInMemory:
     async def stream(self, tenant_id: TenantId, sha256: Sha256) -> AsyncIterator[bytes]:
         yield self.objects[tenant_id, sha256]
 
+    async def verify(self, tenant_id: TenantId, sha256: Sha256, *, read: bool) -> int:
+        return len(self.objects[tenant_id, sha256])
+
     async def delete(self, tenant_id: TenantId, sha256: Sha256) -> None:
         self.objects.pop((tenant_id, sha256), None)
 

@@ -59,6 +59,15 @@ def new_file(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def hash_of(pieces: Iterator[bytes]) -> tuple[Sha256, int]:
+    """Return the hash of the pieces and their size in bytes."""
+    digest, size_bytes = hashlib.sha256(), 0
+    for piece in pieces:
+        digest.update(piece)
+        size_bytes += len(piece)
+    return Sha256(digest.hexdigest()), size_bytes
+
+
 def hashing_copy(pieces: Iterator[bytes], file: BinaryIO, *, durable: bool = True) -> tuple[Sha256, int]:
     """Write the pieces, on the disk when `durable`, and return their hash and size in bytes."""
     digest, size_bytes = hashlib.sha256(), 0

@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from chatflow_jupyter.domain.errors import InternalError, InvalidInput, NotFound, StorageFull, Unreachable
+from chatflow_jupyter.domain.errors import InvalidInput, NotFound, StorageFull, StoreDamaged, Unreachable
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.ports.records import Stored
 
 from .durable import (
     PIECE_BYTES,
     flush_folder,
+    hash_of,
     hashing_copy,
     make_folder,
     new_file,
@@ -61,6 +62,10 @@ class LocalArtifactStorage:
         finally:
             file.close()
 
+    async def verify(self, tenant_id: TenantId, sha256: Sha256, *, read: bool) -> int:
+        """See the port."""
+        return await asyncio.to_thread(self._verify, tenant_id, sha256, read)
+
     async def delete(self, tenant_id: TenantId, sha256: Sha256) -> None:
         """See the port."""
         place = self._place(tenant_id, sha256)
@@ -100,14 +105,32 @@ class LocalArtifactStorage:
         with self._open(tenant_id, sha256) as file, _our_errors(str(target)), new_file(target) as copy:
             found, _ = hashing_copy(iter(lambda: file.read(PIECE_BYTES), b""), copy, durable=False)
             if found != sha256:
-                message = f"artifact {sha256}: the stored bytes are damaged (their hash is {found})"
-                raise InternalError(message, code="artifact_corrupt")
+                raise self._damaged(tenant_id, sha256, f"its bytes have the hash {found[:12]}…")
+
+    def _verify(self, tenant_id: TenantId, sha256: Sha256, read: bool) -> int:
+        with self._open(tenant_id, sha256) as file:
+            if not read:
+                return os.fstat(file.fileno()).st_size
+            try:
+                found, size_bytes = hash_of(iter(lambda: file.read(PIECE_BYTES), b""))
+            except OSError as error:
+                raise self._damaged(tenant_id, sha256, f"it cannot be read: {error.strerror}") from None
+        if found != sha256:
+            raise self._damaged(tenant_id, sha256, f"its {size_bytes} bytes have the hash {found[:12]}…")
+        return size_bytes
+
+    def _damaged(self, tenant_id: TenantId, sha256: Sha256, how: str) -> StoreDamaged:
+        place = self._place(tenant_id, sha256)
+        return StoreDamaged(
+            f"{place} is damaged: {how}; put it back from a backup of the artifacts", code="artifact_corrupt"
+        )
 
     def _open(self, tenant_id: TenantId, sha256: Sha256) -> BinaryIO:
         try:
             return self._place(tenant_id, sha256).open("rb")
         except FileNotFoundError:
-            raise NotFound(f"no artifact {sha256}") from None
+            place = self._place(tenant_id, sha256)
+            raise NotFound(f"no artifact {sha256}: {place} is missing; put it back from a backup") from None
         except OSError as error:
             raise Unreachable(f"artifact {sha256} cannot be read: {error.strerror}") from None
 

@@ -9,14 +9,13 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
 from chatflow_jupyter.domain.errors import ChatFlowError
 
 from .change_poller import ChangePoller
-from .dialects import translated
+from .dialects import DRIVER_ERRORS, translated
 from .writer import Work, Writer
 
 T = TypeVar("T")
@@ -97,7 +96,7 @@ class SqliteDatabase:
             finally:
                 if driver.in_transaction:
                     driver.execute("ROLLBACK")
-        except (DBAPIError, sqlite3.Error) as error:
+        except DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
     def _mine(self) -> tuple[Connection, sqlite3.Connection]:

@@ -9,7 +9,16 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import TextClause
 
-from chatflow_jupyter.domain.errors import ChatFlowError, HomeInUse, InternalError, StorageFull, Unreachable
+from chatflow_jupyter.domain.errors import (
+    ChatFlowError,
+    HomeInUse,
+    InternalError,
+    StorageFull,
+    StoreDamaged,
+    Unreachable,
+)
+
+from .damage import DamagedRow
 
 GROWING_ID = BigInteger().with_variant(Integer, "sqlite")
 """A key the database counts up."""
@@ -24,7 +33,10 @@ _FULL_WHILE_WRITING = {
     sqlite3.SQLITE_IOERR_SHMMAP,
 }
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+DRIVER_ERRORS = (DBAPIError, sqlite3.Error, UnicodeDecodeError)
+"""What a driver raises; the last when SQLite's own message quotes a damaged schema."""
+_NO_TEXT = "Could not decode to UTF-8"
+"""How Python's driver says that a text is none; that error has no code."""
 
 
 Upsert: TypeAlias = Callable[[Table], Any]  # gives a sqlite.Insert or postgresql.Insert
@@ -79,10 +91,13 @@ def translated(error: Exception, store: str) -> ChatFlowError:
         return StorageFull(f"no room is left for {store}; free some and try again")
     if primary in _BUSY:
         return HomeInUse(f"{store} stays locked by another process; end it or try again later")
-    if primary in _DAMAGED:
-        return Unreachable(
-            f"{store} is damaged or no ChatFlow store ({original}); move it away or restore a backup",
-            code="store_damaged",
+    if primary == sqlite3.SQLITE_NOTADB:
+        told = f"{store} is damaged or no ChatFlow store ({original}); move it away or restore a backup"
+        return StoreDamaged(told)
+    damage = isinstance(original, (DamagedRow, UnicodeDecodeError)) or _NO_TEXT in str(original)
+    if damage or primary == sqlite3.SQLITE_CORRUPT:
+        return StoreDamaged(
+            f"{store} is damaged ({original}); restore a backup; `chatflow db check` says more"
         )
     if isinstance(original, sqlite3.OperationalError):
         return Unreachable(f"{store} cannot be used: {original}")

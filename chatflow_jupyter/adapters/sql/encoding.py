@@ -30,7 +30,9 @@ def from_json(text: str) -> Any:  # the caller knows what it wrote
 
 def json_object(text: str) -> JsonObject:
     """Return the JSON object that `to_json` wrote."""
-    value: JsonObject = json.loads(text)
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError("not a JSON object")
     return value
 
 

@@ -20,6 +20,7 @@ from chatflow_jupyter.domain.instance import (
     WaitingReason,
 )
 
+from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
 
 _BIRTH_FIELDS = (
@@ -88,6 +89,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
     }
 
 
+@decodes("instances", "tenant_id", "instance_id")
 def instance_of(row: Row[Any]) -> Instance:
     """Return the instance of a row that has every column but `born`."""
     birth, state = from_json(row.birth), from_json(row.state)

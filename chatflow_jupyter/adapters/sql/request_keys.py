@@ -1,13 +1,15 @@
 """Idempotency keys and the answers kept under them."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, select
+from sqlalchemy import Connection, Executable, Row, bindparam, select
 
 from chatflow_jupyter.domain.errors import KeyReused
 from chatflow_jupyter.domain.ids import Principal, TenantId
 from chatflow_jupyter.ports.records import RequestKey, StoredAnswer
 
+from .damage import decodes
 from .dialects import Upsert
 from .encoding import json_object, to_json, to_us
 from .schema import request_keys
@@ -26,7 +28,7 @@ def _take(insert: Upsert) -> Executable:
 
 TAKE_KEY = Statement(_take)
 SELECT_ANSWER = Statement(
-    select(request_keys.c.request_sha256, request_keys.c.answer).where(
+    select(*request_keys.c).where(
         request_keys.c.tenant_id == bindparam("tenant"),
         request_keys.c.principal == bindparam("who"),
         request_keys.c.key == bindparam("name"),
@@ -56,6 +58,10 @@ def answer(
 ) -> StoredAnswer | None:
     """Return what was stored under the unexpired key."""
     row = SELECT_ANSWER.run(connection, tenant=tenant_id, who=principal, name=key, now=to_us(now)).first()
-    if row is None:
-        return None
+    return None if row is None else answer_of(row)
+
+
+@decodes("request_keys", "tenant_id", "key")
+def answer_of(row: Row[Any]) -> StoredAnswer:
+    """Return the answer of a row."""
     return StoredAnswer(request_sha256=row.request_sha256, answer=json_object(row.answer))

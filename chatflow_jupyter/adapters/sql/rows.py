@@ -25,6 +25,7 @@ from chatflow_jupyter.ports.records import (
     TimerRow,
 )
 
+from .damage import decodes
 from .encoding import (
     from_json,
     from_us,
@@ -57,6 +58,7 @@ def event_columns(event: Event, position: int) -> dict[str, Any]:
     }
 
 
+@decodes("events", "tenant_id", "position")
 def event_of(row: Row[Any]) -> StoredEvent:
     """Return the event of a row."""
     event = Event(
@@ -97,6 +99,7 @@ def queued_columns(instance: Instance, queued: QueueAttempt, queue_number: int) 
     }
 
 
+@decodes("attempts", "tenant_id", "attempt_id")
 def attempt_of(row: Row[Any]) -> AttemptRow:
     """Return the attempt of a row."""
     return AttemptRow(
@@ -167,6 +170,7 @@ def definition_columns(record: DefinitionRecord) -> dict[str, Any]:
     }
 
 
+@decodes("definitions", "tenant_id", "name", "version")
 def definition_of(row: Row[Any]) -> DefinitionRecord:
     """Return the definition of a row."""
     pins = {
@@ -184,6 +188,7 @@ def definition_of(row: Row[Any]) -> DefinitionRecord:
     )
 
 
+@decodes("continuations", "continuation_id")
 def continuation_of(row: Row[Any]) -> ContinuationRow:
     """Return the continuation of a row."""
     return ContinuationRow(
@@ -195,6 +200,7 @@ def continuation_of(row: Row[Any]) -> ContinuationRow:
     )
 
 
+@decodes("timers", "tenant_id", "instance_id", "kind")
 def timer_of(row: Row[Any]) -> TimerRow:
     """Return the timer of a row."""
     return TimerRow(
@@ -223,6 +229,7 @@ def artifact_columns(record: ArtifactRecord) -> dict[str, Any]:
     }
 
 
+@decodes("artifacts", "tenant_id", "attempt_id", "name")
 def artifact_of(row: Row[Any]) -> ArtifactRecord:
     """Return the artifact of a row."""
     return ArtifactRecord(
@@ -241,6 +248,7 @@ def artifact_of(row: Row[Any]) -> ArtifactRecord:
     )
 
 
+@decodes("journal", "name")
 def journal_of(row: Row[Any]) -> JournalEntry:
     """Return the journal entry of a row."""
     return JournalEntry(name=row.name, value=json_value(row.value), sha256=row.sha256)
@@ -252,6 +260,7 @@ def owner_columns(owner: Owner) -> dict[str, Any]:
     return {**fields, "registered_at": to_us(owner.registered_at)}
 
 
+@decodes("owners", "owner_id")
 def owner_of(row: Row[Any]) -> Owner:
     """Return the owner of a row."""
     return Owner(

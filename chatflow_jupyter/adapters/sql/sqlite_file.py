@@ -4,18 +4,19 @@ import asyncio
 import os
 import sqlite3
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from chatflow_jupyter.domain.errors import HomeInUse, StorageFull, Unreachable
 from chatflow_jupyter.ports.clock import Clock
 
 from .database import BUSY_TIMEOUT_SEC, SqliteDatabase, driver_of, sqlite_engine
-from .dialects import translated
+from .dialects import DRIVER_ERRORS, translated
 from .mounts import network_file_system
+from .read_only import ReadOnlyDatabase, opened_to_read
 from .schema import REVISION, metadata
 from .storage import DatabaseStateStorage
 
@@ -24,33 +25,96 @@ APPLICATION_ID = 0x43686C77
 
 
 async def open_sqlite(
-    path: Path, *, synchronous: Literal["normal", "full"] = "normal", clock: Clock
+    path: Path,
+    *,
+    synchronous: Literal["normal", "full"] = "normal",
+    clock: Clock,
+    only_reads: bool = False,
+    filled_later: Path | None = None,
 ) -> DatabaseStateStorage:
     """Open the store in the file, with today's schema: a missing one is made, an older one upgraded.
 
     With `normal` a loss of power may take the last moments, with `full` it does not; neither corrupts.
-    Before an upgrade a copy is kept as `<name>.bak-<version>`. Raises `HomeInUse` for a newer or locked store
-    and `Unreachable` for a file that is damaged, not ours, or on a network file system.
+    Before an upgrade a copy is kept as `<name>.bak-<version>`. Who `only_reads` can also open one that is
+    read-only. Nothing is made where `filled_later`, a folder, shows that there was a store already.
+    Raises `HomeInUse` for a newer or locked store and `Unreachable` for a file that is lost, damaged, not
+    ours, or on a network file system.
     """
-    return await asyncio.to_thread(_open, path, synchronous, clock)
+    return await asyncio.to_thread(_open, path, synchronous, clock, only_reads, filled_later)
 
 
-def _open(path: Path, synchronous: Literal["normal", "full"], clock: Clock) -> DatabaseStateStorage:
-    kind = network_file_system(path)
-    if kind is not None:
-        message = (
-            f"{path} is on a network file system ({kind}), where SQLite loses data; use a local CHATFLOW_HOME"
-        )
-        raise Unreachable(message, code="network_file_system")
+def _open(
+    path: Path,
+    synchronous: Literal["normal", "full"],
+    clock: Clock,
+    only_reads: bool,
+    filled_later: Path | None,
+) -> DatabaseStateStorage:
+    _check_place(path, filled_later)
     try:
+        if only_reads and not _may_write(path):
+            return DatabaseStateStorage(open_to_read(path), clock)
         _make_file(path)
         engine = sqlite_engine(path, synchronous)
         with engine.connect() as connection:
             _prepare(connection, path)
         engine.dispose()
         return DatabaseStateStorage(SqliteDatabase(path, synchronous), clock)
-    except (DBAPIError, sqlite3.Error) as error:
+    except DRIVER_ERRORS as error:
         raise translated(error, str(path)) from error
+
+
+def _check_place(path: Path, filled_later: Path | None) -> None:
+    kind = network_file_system(path)
+    if kind is not None:
+        message = (
+            f"{path} is on a network file system ({kind}), where SQLite loses data; use a local CHATFLOW_HOME"
+        )
+        raise Unreachable(message, code="network_file_system")
+    # In this order: another process may be making the store, and it fills that folder afterwards.
+    used = _signs_of_use(path, filled_later)
+    if used and (not path.exists() or path.stat().st_size == 0):
+        how = "is empty" if path.exists() else "is gone"
+        message = (
+            f"{path} {how}, but there was a store ({', '.join(used)}); put a backup in its place, "
+            "or choose another CHATFLOW_HOME to begin anew"
+        )
+        raise Unreachable(message, code="store_lost")
+
+
+def _signs_of_use(path: Path, filled_later: Path | None) -> list[str]:
+    """Return what lies beside a store once it was used. SQLite would delete the log of an empty file."""
+    log = path.with_name(f"{path.name}-wal")
+    found = [log.name] if log.exists() and log.stat().st_size else []
+    found += sorted(backup.name for backup in path.parent.glob(f"{path.name}.*bak*"))[-1:]
+    if filled_later is not None and filled_later.is_dir() and any(filled_later.iterdir()):
+        found.append(f"{filled_later.name}/")
+    return found
+
+
+def _may_write(path: Path) -> bool:
+    """Whether the file can be written, or made; SQLite needs its folder for the log as well."""
+    return not os.access(path, os.F_OK) or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def open_to_read(path: Path) -> ReadOnlyDatabase:
+    """Open the store in the file to read it as it is; raises `HomeInUse` for another version's."""
+    with ExitStack() as stack:
+        database = opened_to_read(path)
+        stack.callback(database.stop)
+        _check_revision(path, database.ask(lambda connection: _revision(driver_of(connection), path)))
+        stack.pop_all()
+    return database
+
+
+def _check_revision(path: Path, found: str | None) -> None:
+    if found is None:
+        raise Unreachable(f"{path} holds no store", code="store_lost")
+    if found != REVISION:
+        from .migrations import known_revisions
+
+        older = f"{path} is of an older version (schema {found}); `chatflow db upgrade` first, writable"
+        raise HomeInUse(older) if found in known_revisions() else _newer(path, found)
 
 
 def _make_file(path: Path) -> None:
@@ -120,10 +184,14 @@ def _upgrade(connection: Connection, found: str, path: Path) -> None:
     from .migrations import known_revisions, upgrade  # importing alembic takes longer than opening the file
 
     if found not in known_revisions():
-        newer = f"{path} was written by a newer version (schema {found}, this one knows {REVISION})"
-        raise HomeInUse(f"{newer}; upgrade chatflow-jupyter")
+        raise _newer(path, found)
     _back_up(path, path.with_name(f"{path.name}.bak-{found}"))
     upgrade(connection)
+
+
+def _newer(path: Path, found: str) -> HomeInUse:
+    newer = f"{path} was written by a newer version (schema {found}, this one knows {REVISION})"
+    return HomeInUse(f"{newer}; upgrade chatflow-jupyter")
 
 
 def _back_up(path: Path, target: Path) -> None:

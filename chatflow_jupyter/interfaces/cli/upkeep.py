@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatflow_jupyter.domain.errors import InternalError, InvalidInput, NotFound
+from chatflow_jupyter.domain.errors import ChatFlowError, InternalError, InvalidInput, NotFound
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session, in_session, settings_of
 from chatflow_jupyter.interfaces.cli.terminal import safe_line, shown_size
@@ -39,27 +38,36 @@ def upgrade(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Read the whole database and say whether it is sound; raises `InternalError` when it is not."""
-    file = _existing(options)
-    try:
-        with closing(_read_only(file)) as connection:
-            found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})")]
-            broken = connection.execute("PRAGMA foreign_key_check").fetchmany(MAX_PROBLEMS)
-    except sqlite3.Error as error:
-        raise InternalError(f"{file}: cannot be read: {error}; restore a backup") from None
-    problems = [safe_line(line) for line in found if line != "ok"]
-    problems += [f"table {row[0]}, row {row[1]}: refers to a missing row of {row[2]}" for row in broken]
-    for problem in problems:
-        print(problem)
-    if problems:
-        say(f"{file}: damaged; stop what uses it and restore a backup (`chatflow db backup` makes them)")
+    """Read the whole store and say whether it is sound; returns 1 when it is not."""
+    from chatflow_jupyter.bootstrap import examine_home
+
+    settings, file = settings_of(options), _existing(options)
+    found = asyncio.run(examine_home(settings, read=not options.quick, most=MAX_PROBLEMS))
+    for fault in found.faults:
+        print(safe_line(fault))
+    looked = f"{found.objects} stored {'object' if found.objects == 1 else 'objects'}"
+    how = "there, not read" if options.quick else "read"
+    looked = f"{looked} {how} ({shown_size(found.size_bytes)}), {found.took_sec:.1f} s"
+    if found.faults:
+        many = (
+            f"{MAX_PROBLEMS} faults or more"
+            if len(found.faults) == MAX_PROBLEMS
+            else f"{len(found.faults)} faults"
+        )
+        many = "a fault" if len(found.faults) == 1 else many
+        say(
+            f"{settings.home}: damaged, {many}; while nothing uses it, restore {file.name} from a backup "
+            f"and files of {settings.artifacts.name}/ from a copy of that folder"
+        )
         return InternalError.exit_status
-    print(f"{file}: sound, {shown_size(file.stat().st_size)}")
+    print(f"{file}: sound, {shown_size(file.stat().st_size)}; {looked}")
     return 0
 
 
 def backup(options: argparse.Namespace) -> int:
     """Copy the database, in use or not, to a new file."""
+    from chatflow_jupyter.bootstrap import copy_database
+
     file = _existing(options)
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = Path(options.file).expanduser() if options.file else file.with_name(f"{file.name}.{moment}.bak")
@@ -70,11 +78,10 @@ def backup(options: argparse.Namespace) -> int:
     except OSError as error:
         raise InvalidInput(f"{target}: cannot be written: {error.strerror}") from None
     try:
-        with closing(_read_only(file)) as source, closing(sqlite3.connect(target)) as copy:
-            source.backup(copy)
-    except sqlite3.Error as error:
+        copy_database(settings_of(options), target)
+    except ChatFlowError:
         target.unlink(missing_ok=True)
-        raise InternalError(f"{target}: the copy failed: {error}") from None
+        raise
     print(target)
     say("this is the database; the bytes of artifacts are in the home's `artifacts` folder")
     return 0
@@ -98,10 +105,6 @@ def _existing(options: argparse.Namespace) -> Path:
     if not file.is_file():
         raise NotFound(f"{file}: there is no store yet; the first `chatflow run` makes it")
     return file
-
-
-def _read_only(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
 
 
 def _backups(file: Path) -> set[Path]:

@@ -16,7 +16,12 @@ def add_commands(commands: Subparsers) -> None:
     upgrade = add_command(
         verbs, "upgrade", _upgrade, "bring an older store up to this version, after a backup"
     )
-    check = add_command(verbs, "check", _check, "read the whole store and say whether it is sound")
+    check = add_command(
+        verbs, "check", _check, "read the database and all stored bytes, and say whether they are sound"
+    )
+    check.add_argument(
+        "--quick", action="store_true", help="see that stored bytes are there, without reading"
+    )
     backup = add_command(verbs, "backup", _backup, "copy the database to a file while it is in use")
     backup.add_argument("file", metavar="FILE", nargs="?", help="a new file (default: beside the database)")
     gc = add_command(verbs, "gc", _gc, "remove stored bytes that nothing refers to any more")

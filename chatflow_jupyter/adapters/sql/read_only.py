@@ -1,0 +1,167 @@
+"""A store that can be read and not written to: its file, its folder or the whole file system is read-only."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from chatflow_jupyter.adapters.change_signal import ChangeSignal
+from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
+
+from .dialects import DRIVER_ERRORS, translated
+from .writer import Work
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_SEC = 30.0
+LOOK_EVERY_SEC = 0.5
+
+
+class ReadOnlyDatabase:
+    """`Transactions` over a file that this process may only read; every write is refused."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, which exists; raises `Unreachable` when it cannot be read either."""
+        self._path = path
+        self._changes = ChangeSignal()
+        engine, self._check_unchanged = read_only_engine(path)
+        self._connection = engine.connect()
+        self._thread = ThreadPoolExecutor(1, "chatflow-sqlite-reader")
+
+    async def write(self, work: Work[T]) -> T:
+        """Raise `Unreachable`."""
+        del work
+        raise Unreachable(f"{self._path} is read-only; make it writable, or copy the home", code="read_only")
+
+    async def read(self, work: Work[T]) -> T:
+        """See `Transactions`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.ask, work)
+
+    def change_token(self) -> int:
+        """See `Transactions`."""
+        return self._changes.token
+
+    async def wait_for_change(self, seen: int, timeout_sec: float) -> int:
+        """Say that something may have changed as often as one would look: nobody here can be told."""
+        token = await self._changes.wait(seen, min(timeout_sec, LOOK_EVERY_SEC))
+        self._changes.announce()
+        return max(token, self._changes.token)
+
+    async def close(self) -> None:
+        """See `Transactions`."""
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """Let go of the file."""
+        self._thread.shutdown()
+        self._connection.close()
+
+    def ask(self, work: Work[T]) -> T:
+        """Run `work` on one snapshot, here and now."""
+        try:
+            self._check_unchanged()
+            self._connection.exec_driver_sql("BEGIN")
+            try:
+                return work(self._connection)
+            finally:
+                self._connection.exec_driver_sql("ROLLBACK")
+                self._check_unchanged()
+        except DRIVER_ERRORS as error:
+            raise translated(error, str(self._path)) from error
+
+
+def opened_to_read(path: Path) -> ReadOnlyDatabase:
+    """Return the file, opened, whatever is in it; raises `Unreachable`."""
+    try:
+        return ReadOnlyDatabase(path)
+    except DRIVER_ERRORS as error:
+        raise translated(error, str(path)) from error
+
+
+def copy_store(path: Path, target: Path) -> None:
+    """Copy the store, whole and consistent, over the empty file `target`; raises `Unreachable`."""
+    try:
+        engine, check_unchanged = read_only_engine(path)
+        with engine.connect() as connection, closing(sqlite3.connect(target)) as copy:
+            driver: Any = connection.connection.dbapi_connection
+            driver.backup(copy)
+        check_unchanged()
+    except DRIVER_ERRORS as error:
+        raise translated(error, str(path)) from error
+
+
+def read_only_engine(path: Path) -> tuple[Engine, Callable[[], None]]:
+    """Return an engine that only reads, and what raises `HomeInUse` when that may have gone wrong.
+
+    Reading a write-ahead log takes a file of shared memory beside it. Where none can be made and there is no
+    log, SQLite is told that the store does not change. That is checked before and after each read: who writes
+    has a log, and moving it into the store changes the store.
+    """
+    plain = _engine(path, "mode=ro")
+    try:
+        with plain.connect() as connection:
+            connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        return plain, _no_check
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _NEEDS_SHARED_MEMORY:
+            raise
+    try:
+        check = _unchanged(path)
+    except HomeInUse:
+        message = (
+            f"{path} is read-only, and the changes in {path.name}-wal cannot be read without writing there; "
+            "make it writable, or copy the home"
+        )
+        raise Unreachable(message, code="read_only") from None
+    return _engine(path, "mode=ro&immutable=1"), check
+
+
+_NEEDS_SHARED_MEMORY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+
+
+def _engine(path: Path, options: str) -> Engine:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?{options}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_SEC,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    return create_engine(
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )
+
+
+def _no_check() -> None:
+    """SQLite sees by itself what others do."""
+
+
+def _unchanged(path: Path) -> Callable[[], None]:
+    """Return what raises `HomeInUse` once somebody writes to the file, or does so already."""
+    log, first = path.with_name(f"{path.name}-wal"), _state(path)
+
+    def check() -> None:
+        if _state(path) != first or (log.exists() and log.stat().st_size):
+            raise HomeInUse(f"{path} is being changed by another process at this moment; ask again")
+
+    check()
+    return check
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

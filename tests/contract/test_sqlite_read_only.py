@@ -1,0 +1,93 @@
+"""A store that can only be read: as it is, never half of a change, and nothing is written."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chatflow_jupyter.adapters.sql import open_sqlite
+from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
+from chatflow_jupyter.ports.records import InstanceFilter
+from tests.contract.conftest import StillClock
+from tests.contract.making import LOCAL, born, wfi
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "chatflow.db"
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process told that it may not write, as on a read-only file system, also where it is root."""
+    access, connect = os.access, sqlite3.connect
+
+    def connected(place: object, **options: object) -> sqlite3.Connection:
+        if "mode=ro" in str(place) and "immutable" not in str(place):
+            # SQLite may make shared memory here, and only here: it would not on a read-only file system.
+            raise _cannot_open()
+        return connect(place, **options)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK and access(place, mode))
+    monkeypatch.setattr(sqlite3, "connect", connected)
+
+
+def _cannot_open() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    return error
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+async def test_it_is_read_and_a_write_is_refused(path: Path, clock: StillClock, read_only: None) -> None:
+    storage = await open_sqlite(path, clock=clock)
+    await born(storage)
+    await storage.close()
+    before = content(path)
+    storage = await open_sqlite(path, clock=clock, only_reads=True)
+    found = await storage.instances(LOCAL, InstanceFilter())
+    assert [instance.instance_id for instance in found] == [wfi("a")]
+    with pytest.raises(Unreachable, match="is read-only; make it writable") as refused:
+        await born(storage, name="b")
+    assert refused.value.code == "read_only"
+    seen = storage.change_token()
+    assert await storage.wait_for_change(seen, 0.01) != seen
+    await storage.close()
+    assert content(path) == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
+
+
+async def test_a_change_beneath_it_is_noticed_before_anything_is_answered(
+    path: Path, clock: StillClock, read_only: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await open_sqlite(path, clock=clock)).close()
+    storage = await open_sqlite(path, clock=clock, only_reads=True)
+    assert await storage.instances(LOCAL, InstanceFilter()) == ()
+    writer = await open_sqlite(path, clock=clock)
+    await born(writer)
+    with pytest.raises(HomeInUse, match="is being changed by another process"):  # it has a log
+        await storage.instances(LOCAL, InstanceFilter())
+    with pytest.raises(Unreachable, match=r"chatflow\.db-wal cannot be read without writing there"):
+        await open_sqlite(path, clock=clock, only_reads=True)
+    await writer.close()
+    assert not path.with_name("chatflow.db-wal").exists()
+    with pytest.raises(HomeInUse, match="ask again"):  # it was moved into the store
+        await storage.instances(LOCAL, InstanceFilter())
+    await storage.close()
+    storage = await open_sqlite(path, clock=clock, only_reads=True)
+    assert len(await storage.instances(LOCAL, InstanceFilter())) == 1
+    await storage.close()
+
+
+async def test_one_of_another_version_is_refused(path: Path, clock: StillClock, read_only: None) -> None:
+    await (await open_sqlite(path, clock=clock)).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    path.with_name("chatflow.db-wal").unlink(missing_ok=True)
+    with pytest.raises(HomeInUse, match="was written by a newer version"):
+        await open_sqlite(path, clock=clock, only_reads=True)
