@@ -5,8 +5,8 @@ import errno
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +15,7 @@ from .adapters.files.storage import LocalArtifactStorage
 from .adapters.inprocess.bus import InProcessBus
 from .adapters.processes import is_alive, this_process
 from .adapters.system_clock import SystemClock, UuidFactory
-from .domain.errors import HomeInUse, StorageFull
+from .domain.errors import HomeInUse, StorageFull, Unreachable
 from .domain.ids import InstanceId, OwnerId, RunnerId, TenantId
 from .log_files import log_to, rotated
 from .ports.clock import Clock
@@ -51,7 +51,18 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     bus: InProcessBus
+    store_file: int
     engine: "Engine | None" = None
+
+    def check_home(self) -> None:
+        """Raise `Unreachable` when the home was removed, or replaced, since it was opened.
+
+        SQLite would go on with a file that has no name any more, and lose it with the last process.
+        """
+        if _number_of(self.settings.database) != self.store_file:
+            home = self.settings.home
+            message = f"{home} was removed or replaced while it was in use; what was running in it is ended"
+            raise Unreachable(message, code="home_gone")
 
     async def is_driven(self, tenant_id: TenantId, root_id: InstanceId) -> bool | None:
         """Return whether a living process drives that tree; None when none does and none is needed."""
@@ -88,11 +99,31 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
             bus=InProcessBus(),
+            store_file=_number_of(settings.database),
         )
+        stack.enter_context(_told_when_gone(app))
         if role == "query" or child is None:
             yield app
         else:
             yield await stack.enter_async_context(_driving(app, pinned, role, owner_id, child))
+
+
+def _number_of(file: Path) -> int:
+    """Return the number of the file in its file system, 0 when it is not there."""
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return 0
+
+
+@contextmanager
+def _told_when_gone(app: ChatFlow) -> Iterator[None]:
+    """Say that the home is gone, instead of what somebody stumbled over because of it."""
+    try:
+        yield
+    except Exception:
+        app.check_home()
+        raise
 
 
 def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack) -> "RunnerChild":

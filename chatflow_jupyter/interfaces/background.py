@@ -41,6 +41,7 @@ async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -
     """Set `ending` once nothing has been left to do for long enough; adopting is the engine's own concern."""
     idle_since = app.clock.monotonic()
     while True:
+        app.check_home()
         seen = app.storage.change_token()
         if not await _is_idle(engine):
             idle_since = app.clock.monotonic()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.product import CHATFLOW, TRACES, Product
 from tests.acceptance.workflows import Workshop
+from tests.waiting import until
 
 FULL = """\
 mount -t tmpfs -o size=8m tmpfs "$CHATFLOW_HOME" || exit 99
@@ -171,6 +172,31 @@ def test_a_database_that_was_lost_is_not_taken_for_a_new_home(
         log.unlink()
     shutil.copy(backup, database)
     product.run("status", "last", status=0)
+
+
+@pytest.mark.parametrize("how", ["removed", "moved"])
+@pytest.mark.parametrize("where", ["foreground", "background"])
+def test_a_home_that_goes_while_something_runs_is_named_and_not_made_anew(
+    product: Product, workshop: Workshop, how: str, where: str
+) -> None:
+    waiting = workshop.notebook("waiting.ipynb", ["mark('began'); wait_for('never')"])
+    running = product.spawn("run", waiting, *(["--detach"] if where == "background" else []))
+    until(lambda: workshop.marks["began"], what="the notebook runs")
+    if how == "moved":
+        product.home.rename(product.folder / "moved")
+    else:
+        until(
+            lambda: shutil.rmtree(product.home, ignore_errors=True) or not product.home.exists(), what="gone"
+        )
+    ended = running.wait()
+    if where == "foreground":
+        assert ended.status == 8, ended
+        said = [line for line in ended.err.splitlines() if line.startswith("chatflow: ")]
+        assert len(said) == 1, ended.err
+        assert said[0].startswith(f"chatflow: {product.home} was removed or replaced while it was in use")
+        assert "PhaseFailed" not in ended.err
+    product.none_left()
+    assert not product.home.exists()
 
 
 def test_a_home_that_was_only_begun_is_made(product: Product, workshop: Workshop) -> None:

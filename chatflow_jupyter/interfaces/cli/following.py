@@ -73,6 +73,7 @@ class Follower:
             page = await self.session.app.queries.events(
                 self.instance.tenant_id, root_id=self.instance.root_id, after=self.after, limit=PAGE
             )
+            self.session.app.check_home()  # what fails without it is not worth showing
             for stored in page:
                 self.after = stored.position
                 yield stored.event

@@ -145,6 +145,7 @@ async def _hand_on(session: Session) -> None:
     engine = session.app.engine
     if engine is None:
         return
+    session.app.check_home()  # in the background it would be made anew
     engine.hand_on()
     with suppress(ChatFlowError):  # it only cannot be told: the engine looks again when it leaves
         for tree in await session.app.storage.unfinished_trees():
