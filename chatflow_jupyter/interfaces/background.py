@@ -48,8 +48,17 @@ async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -
         elif app.clock.monotonic() - idle_since >= app.settings.background_idle_sec:
             break
         await app.storage.wait_for_change(seen, LOOK_EVERY_SEC)
+    await _tidy(app)
     engine.hand_on()
     ending.set()
+
+
+async def _tidy(app: ChatFlow) -> None:
+    """Delete some of the idempotency keys that have expired, now that nobody waits for anything."""
+    try:
+        await app.storage.drop_expired_keys(app.clock.now())
+    except ChatFlowError as error:
+        log.warning("expired idempotency keys are not deleted this time: %s", error.message)
 
 
 async def _is_idle(engine: Engine) -> bool:

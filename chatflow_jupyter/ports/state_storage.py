@@ -83,6 +83,12 @@ class IInstances(Protocol):
     async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
         """Return what was stored under the unexpired key, or None."""
 
+    async def drop_expired_keys(self, now: datetime, limit: int = 500) -> int:
+        """Delete idempotency keys that expired at or before `now`, of all tenants; returns how many.
+
+        At most `limit` at once: call it again until it returns 0.
+        """
+
     async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
         """Return the roll-up of the tree, touching a bounded number of rows; raises `NotFound`."""
 

@@ -1,11 +1,13 @@
 """What keeps a home in order, and what can be run: db, doctor, config, schemas."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program
+from tests.waiting import until
 
 
 def test_the_store_is_found_checked_and_copied(chatflow: Program, tmp_path: Path) -> None:
@@ -21,7 +23,44 @@ def test_the_store_is_found_checked_and_copied(chatflow: Program, tmp_path: Path
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
     connection.close()
     assert "exists already" in chatflow("db", "backup", str(copy), status=2).stderr
-    assert chatflow("db", "gc").stdout == "0 unreferenced objects removed\n"
+    tidied = chatflow("db", "gc").stdout
+    assert tidied == "0 unreferenced objects removed\n0 expired idempotency keys removed\n"
+
+
+def keys_of(chatflow: Program) -> list[str]:
+    with closing(sqlite3.connect(chatflow.home / "chatflow.db", timeout=10)) as connection:
+        return [row[0] for row in connection.execute("SELECT key FROM request_keys ORDER BY key")]
+
+
+def let_expire(chatflow: Program, key: str, *, copies: int) -> None:
+    """Let the key expire, and as many others like it."""
+    with closing(sqlite3.connect(chatflow.home / "chatflow.db", timeout=10)) as connection, connection:
+        connection.execute("UPDATE request_keys SET expires_at = 1 WHERE key = ?", (key,))
+        for number in range(copies):
+            copied = "SELECT tenant_id, principal, ?, request_sha256, answer, expires_at FROM request_keys"
+            connection.execute(
+                f"INSERT INTO request_keys {copied} WHERE key = ?", (f"{key}-{number:04d}", key)
+            )
+
+
+def test_expired_keys_are_collected_however_many_there_are(chatflow: Program) -> None:
+    chatflow("start", "gated", "--idempotency-key", "old")
+    chatflow("start", "gated", "--idempotency-key", "young")
+    let_expire(chatflow, "old", copies=1200)
+    assert "1201 expired idempotency keys removed" in chatflow("db", "gc").stdout
+    assert keys_of(chatflow) == ["young"]
+    assert len(chatflow.json("list")) == 2
+
+
+def test_a_background_runner_with_nothing_left_to_do_deletes_some(
+    chatflow: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATFLOW_BACKGROUND__IDLE_SEC", "0")
+    chatflow("start", "gated", "--idempotency-key", "old")
+    let_expire(chatflow, "old", copies=600)
+    chatflow.apart("run", "gated", "--detach", "--idempotency-key", "young")
+    until(lambda: len(keys_of(chatflow)) == 102, what="500 of 602 keys are gone")
+    assert {"young"} < set(keys_of(chatflow))
 
 
 def test_a_damaged_store_is_said_to_be_damaged(chatflow: Program) -> None:

@@ -14,6 +14,7 @@ from tests.contract.making import (
     ALICE,
     LOCAL,
     NOW,
+    OTHER,
     birth,
     born,
     child_of,
@@ -143,6 +144,42 @@ async def test_an_expired_key_has_no_answer(state_storage: IStateStorage, clock:
     assert await state_storage.stored_answer(LOCAL, ALICE, "k") is not None
     clock.time = later(10)
     assert await state_storage.stored_answer(LOCAL, ALICE, "k") is None
+
+
+async def with_keys(storage: IStateStorage) -> None:
+    """Keys that expire after 10, 20 and 30 s, and one of another tenant after 10."""
+    for seconds in (10, 20, 30):
+        key = request_key(f"k{seconds}", expires_at=later(seconds))
+        await storage.commit(commit_of(birth(new_instance(f"of{seconds}")), key=key))
+    theirs = birth(new_instance("theirs", tenant_id=OTHER))
+    await storage.commit(commit_of(theirs, key=request_key("k10", expires_at=later(10))))
+
+
+async def keys(storage: IStateStorage) -> list[str]:
+    """The keys there are; the clock stands where none has expired."""
+    asked = [(LOCAL, "k10"), (LOCAL, "k20"), (LOCAL, "k30"), (OTHER, "k10")]
+    found = [await storage.stored_answer(tenant_id, ALICE, key) for tenant_id, key in asked]
+    return [f"{tenant_id} {key}" for (tenant_id, key), answer in zip(asked, found, strict=True) if answer]
+
+
+async def test_keys_that_expired_at_or_before_now_are_deleted_of_all_tenants(
+    state_storage: IStateStorage,
+) -> None:
+    await with_keys(state_storage)
+    assert await state_storage.drop_expired_keys(later(9)) == 0
+    assert len(await keys(state_storage)) == 4
+    assert await state_storage.drop_expired_keys(later(20)) == 3
+    assert await keys(state_storage) == [f"{LOCAL} k30"]
+    assert (await state_storage.instance(LOCAL, wfi("of10"))).instance_id == wfi("of10")
+
+
+async def test_at_most_so_many_expired_keys_are_deleted_at_once(state_storage: IStateStorage) -> None:
+    await with_keys(state_storage)
+    told = []
+    while not told or told[-1]:
+        told.append(await state_storage.drop_expired_keys(later(20), limit=2))
+    assert told == [2, 1, 0]
+    assert await keys(state_storage) == [f"{LOCAL} k30"]
 
 
 async def test_tree_status_counts_every_node(state_storage: IStateStorage) -> None:

@@ -47,6 +47,16 @@ class MemoryInstances:
             return None
         return StoredAnswer(request_sha256=stored.request_sha256, answer=stored.answer)
 
+    async def drop_expired_keys(self, now: datetime, limit: int = 500) -> int:
+        """See the port."""
+        keys = self._tables.keys
+        expired = [name for name, key in keys.items() if key.expires_at <= now][:limit]
+        for name in expired:
+            del keys[name]
+        if expired:
+            self._tables.changes.announce()
+        return len(expired)
+
     async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
         """See the port."""
         nodes = self._tables.tree(tenant_id, root_id)

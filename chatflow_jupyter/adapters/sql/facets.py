@@ -82,6 +82,10 @@ class SqlInstances:
         now = self._clock.now()
         return await self._database.read(lambda c: request_keys.answer(c, tenant_id, principal, key, now))
 
+    async def drop_expired_keys(self, now: datetime, limit: int = 500) -> int:
+        """See the port."""
+        return await self._database.write(lambda c: request_keys.drop_expired(c, now, limit))
+
     async def tree_status(self, tenant_id: TenantId, root_id: InstanceId, now: datetime) -> TreeStatus:
         """See the port."""
         return await self._database.read(lambda c: trees.status(c, tenant_id, root_id, now))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, bindparam, select
+from sqlalchemy import Connection, Executable, Row, bindparam, delete, select, tuple_
 
 from chatflow_jupyter.domain.errors import KeyReused
 from chatflow_jupyter.domain.ids import Principal, TenantId
@@ -36,6 +36,17 @@ SELECT_ANSWER = Statement(
     )
 )
 
+_KEY = tuple_(request_keys.c.tenant_id, request_keys.c.principal, request_keys.c.key)
+DROP_EXPIRED = Statement(
+    delete(request_keys).where(
+        _KEY.in_(
+            select(request_keys.c.tenant_id, request_keys.c.principal, request_keys.c.key)
+            .where(request_keys.c.expires_at <= bindparam("now"))
+            .limit(bindparam("most"))
+        )
+    )
+)
+
 
 def take(connection: Connection, tenant_id: TenantId, key: RequestKey, now: datetime) -> None:
     """Store the key with its answer; raises `KeyReused` when it exists unexpired."""
@@ -65,3 +76,8 @@ def answer(
 def answer_of(row: Row[Any]) -> StoredAnswer:
     """Return the answer of a row."""
     return StoredAnswer(request_sha256=row.request_sha256, answer=json_object(row.answer))
+
+
+def drop_expired(connection: Connection, now: datetime, limit: int) -> int:
+    """Delete expired keys; returns how many."""
+    return DROP_EXPIRED.run(connection, now=to_us(now), most=limit).rowcount

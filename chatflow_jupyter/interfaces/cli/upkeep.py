@@ -88,13 +88,16 @@ def backup(options: argparse.Namespace) -> int:
 
 
 def collect(options: argparse.Namespace) -> int:
-    """Remove stored bytes that nothing refers to and nobody touched for a day."""
+    """Remove stored bytes that nothing refers to and nobody touched for a day, and expired keys."""
 
     async def sweep(session: Session) -> int:
-        removed = 0
+        removed = dropped = 0
         while count := await session.app.artifacts.collect(session.tenant_id):
             removed += count
+        while count := await session.app.storage.drop_expired_keys(session.app.clock.now()):
+            dropped += count
         print(f"{removed} unreferenced {'object' if removed == 1 else 'objects'} removed")
+        print(f"{dropped} expired idempotency {'key' if dropped == 1 else 'keys'} removed")
         return 0
 
     return in_session(options, "query", sweep)

@@ -24,7 +24,9 @@ def add_commands(commands: Subparsers) -> None:
     )
     backup = add_command(verbs, "backup", _backup, "copy the database to a file while it is in use")
     backup.add_argument("file", metavar="FILE", nargs="?", help="a new file (default: beside the database)")
-    gc = add_command(verbs, "gc", _gc, "remove stored bytes that nothing refers to any more")
+    gc = add_command(
+        verbs, "gc", _gc, "remove stored bytes that nothing refers to, and expired idempotency keys"
+    )
     path = add_command(verbs, "path", _path, "print where the database is")
     for verb in (upgrade, check, backup, gc, path):
         add_home(verb)
