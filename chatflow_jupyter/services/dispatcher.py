@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from enum import Enum
 
@@ -83,6 +83,7 @@ class Dispatcher:
         self._on_expired = on_expired
         self._drift_sec = self._drift()
         self._sweep_from = clock.now()
+        self._told: set[str] = set()
 
     async def run(self) -> None:
         """Dispatch for ever, waking at commits and at due timers; a fault is logged and tried again."""
@@ -120,22 +121,37 @@ class Dispatcher:
                 done = await self._apply(row.tenant_id, note.instance_id, FanOutDue(), [row])
                 worked = worked or done is not Applied.LATER
             else:
-                worked = await self._walk_children(row) or worked
+                worked = await self._unless_damaged(self._walk_children(row)) or worked
         for (tenant_id, parent_id), waiting in ended.items():
-            done = await self._children_ended(tenant_id, parent_id, waiting)
-            worked = worked or done is not Applied.LATER
+            telling = self._children_ended(tenant_id, parent_id, waiting)
+            worked = await self._unless_damaged(telling) or worked
         return worked
+
+    async def _unless_damaged(self, work: Awaitable[bool]) -> bool:
+        """Return what `work` returns; False when rows it reads are damaged: the others go on."""
+        try:
+            return await work
+        except StoreDamaged as error:
+            self._tell_once(error)
+            return False
+
+    def _tell_once(self, error: StoreDamaged) -> None:
+        if error.message not in self._told:
+            self._told.add(error.message)
+            log.warning("%s; what needs that waits, the others go on", error.message)
 
     async def _children_ended(
         self, tenant_id: TenantId, parent_id: InstanceId, rows: Sequence[ContinuationRow]
-    ) -> "Applied":
+    ) -> bool:
+        """Tell a parent which children ended; returns whether the notes are done with."""
         results = []
         for row in rows:
             if row.continuation.about is not None:
                 child = await self._storage.instance(tenant_id, row.continuation.about)
                 if child.ended:
                     results.append(result_of(child))
-        return await self._apply(tenant_id, parent_id, ChildrenEnded(children=tuple(results)), rows)
+        request = ChildrenEnded(children=tuple(results))
+        return await self._apply(tenant_id, parent_id, request, rows) is not Applied.LATER
 
     async def _walk_children(self, row: ContinuationRow) -> bool:
         """Pass a pause, resume, end or retry on to every child; returns whether the note is done with.
@@ -216,7 +232,10 @@ class Dispatcher:
         ids = tuple(row.continuation_id for row in rows)
         try:
             await self._orchestrator.apply(tenant_id, instance_id, request, consumed=ids)
-        except (SeqConflict, InternalError, StoreDamaged) as error:
+        except StoreDamaged as error:
+            self._tell_once(error)
+            return Applied.LATER
+        except (SeqConflict, InternalError) as error:
             log.warning("%s of %s is tried again: %s", type(request).__name__, instance_id, error)
             return Applied.LATER
         except (Unreachable, StorageFull):

@@ -1,9 +1,12 @@
 """Notes, clocks and lost leases become transitions, whoever finds them and however often."""
 
+import logging
+
 import pytest
 
-from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
-from chatflow_jupyter.domain.instance import Status
+from chatflow_jupyter.domain.errors import StoreDamaged
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId, TenantId
+from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.services.dispatcher import Dispatcher
 from tests.services.world import LEASE_SEC, TREE, ProcessDied, World, run
 
@@ -32,6 +35,40 @@ def test_a_parent_ends_when_its_last_child_has(world: World) -> None:
             f"files-{n}": {"high": 2} for n in range(3)
         }
         assert not await world.storage.continuations()
+
+    run(story())
+
+
+@pytest.mark.parametrize("damaged", ["the parent", "a child"])
+def test_rows_that_are_damaged_hold_up_nobody_else_and_are_told_once(
+    world: World, damaged: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        first = await world.new(TREE)
+        row = await world.must_lease()
+        await world.end(row, high=1)
+        lost = first.instance_id if damaged == "the parent" else row.attempt.instance_id
+        read = world.storage.instance
+
+        async def instance(tenant_id: TenantId, instance_id: InstanceId) -> Instance:
+            if instance_id == lost:
+                raise StoreDamaged(f"the row of {lost} is damaged")
+            return await read(tenant_id, instance_id)
+
+        with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+            patched.setattr(world.storage, "instance", instance)
+            second = await world.new(TREE)
+            for _ in range(20):
+                while await world.dispatcher.step():
+                    pass
+                lease = await world.lease()
+                if lease is not None and lease.attempt.root_id == second.root_id:
+                    await world.end(lease, high=2)
+            assert (await world.now(second.instance_id)).status is Status.COMPLETED
+        assert [record.message for record in caplog.records].count(
+            f"the row of {lost} is damaged; what needs that waits, the others go on"
+        ) == 1
+        assert (await world.now(first.instance_id)).status is not Status.COMPLETED
 
     run(story())
 
