@@ -12,11 +12,12 @@ from typing import Any
 import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.session import Session
 from nbformat import NotebookNode
 
+from chatflow_jupyter.runner.installed_kernels import installed_kernels
 from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch, LaunchFailed, RunningKernel
 from chatflow_jupyter.runner.notebook_job import FailureCode, NotebookFailed, NotebookFailure
 from chatflow_jupyter.runner.output_collector import OutputCollector
@@ -276,7 +277,7 @@ def _manager(
     try:
         return kernel_manager(kernel_name, runtime_dir=runtime_dir, context=context, launch=launch)
     except NoSuchKernel:
-        known = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
+        known = ", ".join(installed_kernels()) or "none"
         message = (
             f"no kernel named {kernel_name!r} is installed here (installed: {known}); "
             "install it, or name one of these"

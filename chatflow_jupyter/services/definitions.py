@@ -20,6 +20,7 @@ from chatflow_jupyter.ports.state_storage import IDefinitions
 from .artifacts import Artifacts
 from .bundle import content_hash, pack, read_folder
 from .notebook_shape import check_notebook
+from .phase_notebooks import check_notebooks
 from .templates import ENTRY, Templates
 
 URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
@@ -82,10 +83,10 @@ class Definitions:
         where: str,
         under: tuple[str, ...],
     ) -> DefinitionRecord:
-        definition = _parse(files, entry, where)
+        definition = parse_entry(files, entry, where)
         if definition.name in under:
-            raise InvalidDefinition((_circle(f"{where}{entry}", (*under, definition.name)),))
-        _check_notebooks(definition, files, f"{where}{entry}")
+            raise InvalidDefinition((circle_of(f"{where}{entry}", (*under, definition.name)),))
+        check_notebooks(definition, files, entry, f"{where}{entry}")
         below = (*under, definition.name)
         pins: dict[str, DefinitionRef] = {}
         for phase in definition.phases:
@@ -176,60 +177,8 @@ class Definitions:
         return f"{name}: no definition or template has that name; `chatflow schemas` lists what there is"
 
 
-def validate_folder(path: Path) -> Sequence[str]:
-    """Return every fault of a template folder or definition file, one line each with file and line."""
-    folder, entry = (path, ENTRY) if path.is_dir() else (path.parent, path.name)
-    if not (folder / entry).is_file():
-        return (f"{folder / entry}: there is no such file",)
-    problems: list[str] = []
-    try:
-        files = read_folder(folder)
-    except InvalidDefinition as error:
-        return error.problems
-    waiting, seen = [entry], set[str]()
-    starts: dict[str, tuple[str, Sequence[str]]] = {}
-    while waiting:
-        current = waiting.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        try:
-            definition = _parse(files, current, f"{folder}/")
-            _check_notebooks(definition, files, f"{folder}/{current}")
-        except InvalidDefinition as error:
-            problems += error.problems
-            continue
-        references = [phase.children.schema_ref for phase in definition.phases if phase.children is not None]
-        children = [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
-        starts[current] = (definition.name, children)
-        waiting += children
-    return (*problems, *_circles(starts, f"{folder}/"))
-
-
-def _circles(starts: Mapping[str, tuple[str, Sequence[str]]], where: str) -> Sequence[str]:
-    """Return a line per circle; `starts` has each file's name and the files of its children."""
-    problems: list[str] = []
-    told: set[str] = set()
-    for name, children in starts.values():
-        if name in told:
-            continue
-        waiting: list[tuple[str, tuple[str, ...]]] = [(child, (name,)) for child in children]
-        seen: set[str] = set()
-        while waiting:
-            file, under = waiting.pop(0)
-            if file in seen or file not in starts:
-                continue
-            seen.add(file)
-            below = (*under, starts[file][0])
-            if below[-1] == name:
-                told |= {*below}
-                problems.append(_circle(f"{where}{file}", below))
-                break
-            waiting += [(child, below) for child in starts[file][1]]
-    return problems
-
-
-def _circle(file: str, names: Sequence[str]) -> str:
+def circle_of(file: str, names: Sequence[str]) -> str:
+    """Return the fault of definitions that start each other, told of `file`."""
     return f"{file}: definitions start each other in a circle: {' -> '.join(names)}"
 
 
@@ -268,7 +217,8 @@ def _read_template(folder: Path) -> Mapping[str, bytes]:
     return read_folder(folder)
 
 
-def _parse(files: Mapping[str, bytes], entry: str, where: str) -> Definition:
+def parse_entry(files: Mapping[str, bytes], entry: str, where: str) -> Definition:
+    """Read the definition `entry` of a bundle; raises `InvalidDefinition`."""
     if entry not in files:
         raise InvalidDefinition((f"{where}{entry}: there is no such file, but `children.schema` names it",))
     try:
@@ -276,12 +226,3 @@ def _parse(files: Mapping[str, bytes], entry: str, where: str) -> Definition:
     except UnicodeDecodeError as error:
         raise InvalidDefinition((f"{where}{entry}:1: not UTF-8 (byte {error.start})",)) from None
     return parse_definition(text, file=f"{where}{entry}")
-
-
-def _check_notebooks(definition: Definition, files: Mapping[str, bytes], file: str) -> None:
-    for phase in definition.phases:
-        if phase.notebook is None:
-            continue
-        if phase.notebook not in files:
-            raise InvalidDefinition((f"{file}: phase {phase.name}: there is no notebook {phase.notebook}",))
-        check_notebook(files[phase.notebook], f"{file}: phase {phase.name}: {phase.notebook}")

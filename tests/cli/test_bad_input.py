@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, write_notebook
+from tests.cli.program import Program, write_notebook, write_template
 
 NOTHING_WRITTEN = [
     ([], 2, "the following arguments are required: COMMAND"),
@@ -143,6 +143,24 @@ phases:
     assert "parameters.word: 'aaa" in printed.stderr
     assert len(printed.stderr.splitlines()) == 1
     assert chatflow.json("start", str(tmp_path), "-p", f"word={'a' * 50_000}")["status"] == "created"
+
+
+def test_validate_warns_of_a_kernel_that_is_not_here(chatflow: Program, tmp_path: Path) -> None:
+    folder = write_template(tmp_path / "made")
+    assert chatflow("validate", str(folder)).stderr == ""
+    text = (folder / "definition.yaml").read_text()
+    (folder / "definition.yaml").write_text(text.replace("first.ipynb,", "first.ipynb, kernel: lost,"))
+    printed = chatflow("validate", str(folder))
+    assert printed.stdout == f"{folder}: valid\n"
+    (warning,) = printed.stderr.splitlines()
+    said = "no kernel named 'lost' is installed here (installed: "
+    assert f"{folder}/definition.yaml: phase first: first.ipynb: {said}" in warning
+    assert "python3" in warning
+    told = json.loads(chatflow("validate", str(folder), "--json").stdout)
+    assert told["valid"]
+    assert said in told["warnings"][0]
+    failed = chatflow("run", str(folder), status=4)
+    assert "no kernel named 'lost' is installed here" in failed.stdout
 
 
 def test_a_setting_that_is_wrong_is_named(chatflow: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,34 @@ def test_artifacts_are_saved_by_phase_and_name(shared: Program, waiting: str, tm
     assert "answer.1.txt" in again
 
 
+def test_earlier_attempts_are_saved_beside_the_latest(chatflow: Program, tmp_path: Path) -> None:
+    notebook = write_notebook(
+        tmp_path / "twice.ipynb",
+        "from chatflow_sdk import phase\nctx = phase.context()",
+        "ctx.artifact('n.txt', data=str(ctx.attempt_number))",
+        "assert ctx.attempt_number == 3",
+    )
+    chatflow("run", str(notebook), status=4)
+    chatflow("retry", "last", status=4)
+    chatflow("retry", "last")
+    target = tmp_path / "saved"
+    chatflow("artifacts", "last", "--save", str(target / "latest"))
+    told = chatflow.json("artifacts", "last", "--save", str(target / "all"), "--all-attempts")
+    assert len(told["artifacts"]) == 6
+
+    def saved(folder: Path) -> dict[str, str]:
+        return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.*")}
+
+    latest, everything = saved(target / "latest"), saved(target / "all")
+    assert set(latest) == {"twice/n.txt", "twice/twice.ipynb"}
+    assert latest.items() <= everything.items()
+    for number in ("1", "2"):
+        assert everything.pop(f"twice/attempt-{number}/n.txt") == number
+        assert "AssertionError" in everything.pop(f"twice/attempt-{number}/twice.ipynb")
+    assert everything == latest
+    assert "--save DIR" in chatflow("artifacts", "last", "--all-attempts", status=2).stderr
+
+
 def test_a_dry_run_tells_and_changes_nothing(shared: Program, waiting: str) -> None:
     before = shared.json("status", waiting)
     told = shared.json("trigger", waiting, "--approve", "--dry-run")

@@ -7,9 +7,13 @@ import pytest
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidDefinition, InvalidInput, NotFound
 from chatflow_jupyter.domain.ids import LOCAL_TENANT
 from chatflow_jupyter.ports.records import DefinitionRecord
-from chatflow_jupyter.services.definitions import phase_name_of, validate_folder
+from chatflow_jupyter.runner.notebook_file import read_notebook
+from chatflow_jupyter.runner.notebook_job import NotebookFailed
+from chatflow_jupyter.services.definitions import phase_name_of
+from chatflow_jupyter.services.validation import validate_folder
 from tests.services.world import LEAF, LINEAR, NOTEBOOK, TREE, World, run
 
+RAW = '{"cell_type": "raw", "source": ""}'
 PARENT_OF_TWO = """\
 name: pair
 automation_level: 100
@@ -39,9 +43,7 @@ def test_a_template_is_found_by_name_alias_and_folder(world: World) -> None:
 def test_an_edited_template_is_another_version_and_the_old_one_stays(world: World) -> None:
     folder = world.template("made", LINEAR)
     before = run(resolve(world, "linear"))
-    (folder / "one.ipynb").write_text(
-        NOTEBOOK.replace('"cells": []', '"cells": [{"cell_type": "raw", "source": []}]')
-    )
+    (folder / "one.ipynb").write_text(NOTEBOOK.replace('"source": ""', '"source": "more"'))
     after = run(resolve(world, "linear"))
     assert before.reference.version != after.reference.version
     assert run(resolve(world, before.reference.schema_id)).reference == before.reference
@@ -144,11 +146,13 @@ def test_nothing_is_published_when_any_part_is_bad(world: World) -> None:
 def test_validate_lists_every_fault_of_a_folder_with_file_and_line(world: World) -> None:
     broken = LINEAR.replace("automation_level: 100", "automation_level: 101")
     folder = world.template("made", broken)
-    (problem,) = validate_folder(folder)
+    (problem,) = validate_folder(folder).problems
     assert problem.startswith(f"{folder}/definition.yaml:2: automation_level")
-    assert validate_folder(folder / "nope.yaml") == (f"{folder / 'nope.yaml'}: there is no such file",)
+    assert validate_folder(folder / "nope.yaml").problems == (
+        f"{folder / 'nope.yaml'}: there is no such file",
+    )
     folder = world.template("made", TREE, leaf__yaml=LEAF.replace("one.ipynb", "two.ipynb"))
-    (problem,) = validate_folder(folder)
+    (problem,) = validate_folder(folder).problems
     assert "leaf.yaml: phase look: there is no notebook two.ipynb" in problem
 
 
@@ -173,7 +177,7 @@ def test_validate_finds_the_circles_that_publishing_refuses(
             "schema: left", f"schema: {grandchild}"
         )
         (folder / "c.yaml").write_text(below)
-    (problem,) = validate_folder(folder)
+    (problem,) = validate_folder(folder).problems
     assert circle in problem
     assert "definitions start each other in a circle" in refusal(world, f"{folder}/", InvalidDefinition)
 
@@ -184,34 +188,44 @@ def test_two_parents_of_one_child_are_no_circle(world: World) -> None:
     middle = PARENT_OF_TWO.replace("name: pair", "name: middle").replace("schema: left", "schema: ./c.yaml")
     (folder / "b.yaml").write_text(middle)
     (folder / "c.yaml").write_text(LEAF)
-    assert validate_folder(folder) == ()
+    assert validate_folder(folder).problems == ()
     run(resolve(world, f"{folder}/"))
 
 
+def book(cells: str, rest: str = '"nbformat": 4, "nbformat_minor": 5') -> str:
+    return f'{{"cells": [{cells}], {rest}}}'
+
+
 @pytest.mark.parametrize(
-    ("cells", "said"),
+    ("content", "said"),
     [
-        ('{"cells": [{"cell_type": "code"}]}', "cell 1 has no source text"),
-        (
-            '{"cells": [{"cell_type": "raw", "source": ["a"]}, {"cell_type": "code", "source": [1]}]}',
-            "cell 2 has",
-        ),
-        ('{"cells": [3]}', "cell 1 is no object"),
-        (
-            '{"cells": [{"cell_type": "heading", "source": ""}], "nbformat": 4}',
-            "cell 1 has no valid cell type",
-        ),
+        (book('{"cell_type": "code"}'), "cell 1 has no source text"),
+        (book(f'{RAW}, {{"cell_type": "code", "source": [1]}}'), "cell 2 has no source text"),
+        (book("3"), "cell 1 is no object"),
+        (book('{"cell_type": "heading", "source": ""}'), "cell 1 has no valid cell type"),
+        (book('{"cell_type": "raw", "source": "", "metadata": 1}'), "cell 1 has metadata that is no object"),
+        (book(""), "has no cells"),
+        (book(RAW, '"metadata": {}'), "names no notebook format"),
+        (book(RAW, '"nbformat": 4'), "names no minor notebook format"),
+        (book(RAW, '"nbformat": 1'), "has notebook format 1, and"),
+        (book(RAW, '"nbformat": 5, "nbformat_minor": 0'), "has notebook format 5, and"),
+        (book(RAW, '"nbformat": "4", "nbformat_minor": 0'), 'has notebook format "4", and'),
+        (book(RAW, '"nbformat": 3, "nbformat_minor": 0'), "keeps its cells where notebook format 3"),
+        (book(RAW, '"nbformat": 4, "nbformat_minor": 5, "metadata": []'), "has metadata that is no object"),
         ('{"worksheets": [{"cells": [{"input": ""}]}], "nbformat": 3}', "cell 1 has no valid cell type"),
         ('{"worksheets": [3], "nbformat": 3}', "not a notebook"),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "not a notebook"),
     ],
 )
-def test_a_cell_that_could_not_run_is_named_before(world: World, cells: str, said: str) -> None:
+def test_a_notebook_that_could_not_run_is_named_before(world: World, content: str, said: str) -> None:
     folder = world.template("made", LINEAR)
-    (folder / "one.ipynb").write_text(cells)
-    (problem,) = validate_folder(folder)
+    (folder / "one.ipynb").write_text(content)
+    problem, _ = validate_folder(folder).problems
     assert f"one.ipynb: {said}" in problem
     assert f"one.ipynb: {said}" in refusal(world, f"{folder}/", InvalidDefinition)
     assert f"one.ipynb: {said}" in refusal(world, str(folder / "one.ipynb"), InvalidDefinition)
+    with pytest.raises(NotebookFailed):  # and indeed it could not
+        read_notebook(folder / "one.ipynb")
 
 
 def test_a_notebook_of_format_3_is_upgraded_when_it_runs(world: World) -> None:
@@ -220,4 +234,41 @@ def test_a_notebook_of_format_3_is_upgraded_when_it_runs(world: World) -> None:
     (folder / "one.ipynb").write_text(
         f'{{"worksheets": [{{"cells": [{cell}]}}], "nbformat": 3, "metadata": {{}}}}'
     )
-    assert validate_folder(folder) == ()
+    assert validate_folder(folder).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("extra", "line", "said"),
+    [
+        (
+            "parameters: {properties: {fine: {}, class: {type: string}}}\n",
+            3,
+            "parameter 'class': a reserved word",
+        ),
+        ("parameters:\n  properties:\n    None: {type: string}\n", 5, "parameter 'None': a reserved word"),
+        ("parameters: {properties: {a-b: {}}}\n", 3, "parameter 'a-b': names are"),
+    ],
+)
+def test_a_parameter_no_variable_can_be_called_after_is_refused_with_its_line(
+    world: World, extra: str, line: int, said: str
+) -> None:
+    text = LINEAR.replace("phases:", f"{extra}phases:", 1)
+    folder = world.template("made", text)
+    (problem,) = validate_folder(folder).problems
+    assert problem.startswith(f"{folder}/definition.yaml:{line}: {said}")
+    assert said in refusal(world, f"{folder}/", InvalidDefinition)
+    in_r = NOTEBOOK.replace('"metadata": {}, "nb', '"metadata": {"kernelspec": {"language": "R"}}, "nb')
+    assert in_r != NOTEBOOK
+    for notebook in folder.glob("*.ipynb"):
+        notebook.write_text(in_r)
+    assert bool(validate_folder(folder).problems) == ("a-b" in said)
+
+
+def test_every_notebook_that_could_not_run_is_named_at_once(world: World) -> None:
+    folder = world.template("made", LINEAR)
+    text = (folder / "definition.yaml").read_text().replace("one.ipynb", "no.ipynb", 1)
+    (folder / "definition.yaml").write_text(text.replace("one.ipynb", "bad.ipynb", 1))
+    (folder / "bad.ipynb").write_text("{}")
+    places = [problem.partition("definition.yaml: ")[2] for problem in validate_folder(folder).problems]
+    assert places[0].startswith("phase one: there is no notebook no.ipynb")
+    assert places[1].startswith("phase two: bad.ipynb: not a notebook")

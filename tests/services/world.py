@@ -39,7 +39,14 @@ from chatflow_jupyter.services.templates import Templates
 
 T = TypeVar("T")
 LEASE_SEC = 30.0
-NOTEBOOK = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+NOTEBOOK = json.dumps(
+    {
+        "cells": [{"cell_type": "raw", "metadata": {}, "source": ""}],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+)
 LINEAR = """\
 name: linear
 automation_level: 100

@@ -14,7 +14,8 @@ from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import print_json
 from chatflow_jupyter.interfaces.cli.terminal import safe_line, table
-from chatflow_jupyter.services.definitions import validate_folder
+from chatflow_jupyter.runner.installed_kernels import installed_kernels
+from chatflow_jupyter.services.validation import Validation, validate_folder
 
 INVALID = 2
 
@@ -27,22 +28,39 @@ def schemas(options: argparse.Namespace) -> int:
 
 
 def validate(options: argparse.Namespace) -> int:
-    """Print every problem of a template, a line each; exit status 2 when there is one."""
+    """Print every problem of a template, a line each; exit status 2 when there is one.
+
+    A kernel that is not installed here is a warning: the template may be meant for another machine.
+    """
     path = Path(options.path).expanduser()
     if not path.exists():
         raise NotFound(
             f"{path}: there is no such file or folder; name a template folder or its definition.yaml"
         )
-    problems = list(validate_folder(path))
+    found = validate_folder(path)
+    problems, warnings = list(found.problems), _warnings(found)
     if options.json:
-        print_json({"path": str(path), "valid": not problems, "problems": problems})
-    elif problems:
+        print_json({"path": str(path), "valid": not problems, "problems": problems, "warnings": warnings})
+        return INVALID if problems else 0
+    for warning in warnings:
+        say(f"warning: {safe_line(warning)}")
+    if problems:
         for problem in problems:
             print(safe_line(problem))
         say(f"{path}: {len(problems)} {'problem' if len(problems) == 1 else 'problems'}")
     else:
         print(f"{path}: valid")
     return INVALID if problems else 0
+
+
+def _warnings(found: Validation) -> list[str]:
+    installed = installed_kernels() if found.kernels else ()
+    there = ", ".join(installed) or "none"
+    return [
+        f"{place}: no kernel named {name!r} is installed here (installed: {there})"
+        for place, name in found.kernels.items()
+        if name not in installed
+    ]
 
 
 async def _list(session: Session) -> int:

@@ -18,7 +18,12 @@ MAX_COPIES = 10_000
 
 
 def artifacts(options: argparse.Namespace) -> int:
-    """List the artifacts of an instance; with --save write the latest of each phase and name to a folder."""
+    """List the artifacts of an instance; with --save write the latest of each phase and name to a folder.
+
+    With --all-attempts what earlier attempts stored is written too, each attempt to a folder of its own.
+    """
+    if options.all_attempts and options.save is None:
+        raise InvalidInput("--all-attempts: says what to save; name the folder with --save DIR")
 
     async def answer(session: Session) -> int:
         queries = session.app.queries
@@ -27,8 +32,9 @@ def artifacts(options: argparse.Namespace) -> int:
         records = await queries.artifacts(session.tenant_id, instance_id)
         saved: dict[ArtifactRecord, Path] = {}
         if options.save is not None:
-            records = latest(records)
-            saved = await _save(session, records, options.save)
+            newest = latest(records)
+            records = [*newest, *earlier(records)] if options.all_attempts else newest
+            saved = await _save(session, records, options.save, newest=frozenset(newest))
         _print(options, instance, records, saved)
         return 0
 
@@ -43,13 +49,20 @@ def latest(records: Sequence[ArtifactRecord]) -> list[ArtifactRecord]:
     return [newest[key] for key in sorted(newest)]
 
 
+def earlier(records: Sequence[ArtifactRecord]) -> list[ArtifactRecord]:
+    """Return what `latest` leaves out, in order of phase, attempt and name."""
+    left = set(records) - set(latest(records))
+    return sorted(left, key=lambda record: (record.phase, record.attempt, record.name))
+
+
 async def _save(
-    session: Session, records: Sequence[ArtifactRecord], folder: str
+    session: Session, records: Sequence[ArtifactRecord], folder: str, *, newest: frozenset[ArtifactRecord]
 ) -> dict[ArtifactRecord, Path]:
     root = _made(folder)
     saved = {}
     for record in records:
-        target = free_place(root, record.phase, record.name)
+        name = record.name if record in newest else f"attempt-{record.attempt}/{record.name}"
+        target = free_place(root, record.phase, name)
         await session.app.queries.fetch_artifact(record, target)
         saved[record] = target
     return saved

@@ -32,6 +32,11 @@ def add_commands(commands: Subparsers) -> None:
     artifacts.add_argument(
         "--save", metavar="DIR", help="write the latest of each to DIR/<phase>/<name>; nothing is overwritten"
     )
+    artifacts.add_argument(
+        "--all-attempts",
+        action="store_true",
+        help="with --save: those of earlier attempts as well, to DIR/<phase>/attempt-N/<name>",
+    )
     listing = add_command(commands, "list", _list, "instances, the newest first")
     listing.add_argument("--status", choices=STATUSES, help="only those in this status")
     listing.add_argument("--feature", metavar="ID", help="only those with this label")

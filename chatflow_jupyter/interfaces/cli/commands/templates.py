@@ -26,7 +26,7 @@ def add_commands(commands: Subparsers) -> None:
         _validate,
         "check a template: every problem with its file and line",
         "Check a template folder or definition.yaml. Every problem is one line, `file:line: what`;\n"
-        "exit status 2 when there is one.",
+        "exit status 2 when there is one. A kernel that is not installed here is a warning.",
     )
     validate.add_argument("path", metavar="PATH", help="template folder or definition.yaml")
     add_json(validate)

@@ -1,0 +1,75 @@
+"""Every fault of a template, told before anything is published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatflow_jupyter.domain.definition import is_local_schema
+from chatflow_jupyter.domain.errors import InvalidDefinition
+
+from .bundle import read_folder
+from .definitions import circle_of, parse_entry
+from .phase_notebooks import check_notebooks
+from .templates import ENTRY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Every fault, one line each with file and line; and the kernels that sound notebooks name, by place."""
+
+    problems: Sequence[str] = ()
+    kernels: Mapping[str, str] = field(default_factory=dict)
+
+
+def validate_folder(path: Path) -> Validation:
+    """Look at a template folder or definition file as publishing would, and at all of it."""
+    folder, entry = (path, ENTRY) if path.is_dir() else (path.parent, path.name)
+    if not (folder / entry).is_file():
+        return Validation(problems=(f"{folder / entry}: there is no such file",))
+    problems: list[str] = []
+    kernels: dict[str, str] = {}
+    try:
+        files = read_folder(folder)
+    except InvalidDefinition as error:
+        return Validation(problems=error.problems)
+    waiting, seen = [entry], set[str]()
+    starts: dict[str, tuple[str, Sequence[str]]] = {}
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        try:
+            definition = parse_entry(files, current, f"{folder}/")
+            kernels |= check_notebooks(definition, files, current, f"{folder}/{current}")
+        except InvalidDefinition as error:
+            problems += error.problems
+            continue
+        references = [phase.children.schema_ref for phase in definition.phases if phase.children is not None]
+        children = [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
+        starts[current] = (definition.name, children)
+        waiting += children
+    return Validation(problems=(*problems, *_circles(starts, f"{folder}/")), kernels=kernels)
+
+
+def _circles(starts: Mapping[str, tuple[str, Sequence[str]]], where: str) -> Sequence[str]:
+    """Return a line per circle; `starts` has each file's name and the files of its children."""
+    problems: list[str] = []
+    told: set[str] = set()
+    for name, children in starts.values():
+        if name in told:
+            continue
+        waiting: list[tuple[str, tuple[str, ...]]] = [(child, (name,)) for child in children]
+        seen: set[str] = set()
+        while waiting:
+            file, under = waiting.pop(0)
+            if file in seen or file not in starts:
+                continue
+            seen.add(file)
+            below = (*under, starts[file][0])
+            if below[-1] == name:
+                told |= {*below}
+                problems.append(circle_of(f"{where}{file}", below))
+                break
+            waiting += [(child, below) for child in starts[file][1]]
+    return problems
