@@ -4,6 +4,7 @@ import json
 import os
 import re
 import warnings
+from itertools import takewhile
 from pathlib import Path
 
 import nbformat
@@ -16,6 +17,9 @@ MAX_NOTEBOOK_BYTES = 100 * 1024 * 1024
 
 MAX_NAME_LENGTH = 60
 _SKIP_TAG = "skip-execution"
+_BARE_MAGIC = re.compile(r"%%?\w+")
+_HEADING = re.compile(r"^[ \t]*#+[ \t]*(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -59,18 +63,26 @@ def is_executed(cell: NotebookNode) -> bool:
 
 
 def cell_name(cell: NotebookNode, before: NotebookNode | None = None) -> str:
-    """Return a code cell's name: its first comment, else the heading just before, else its first line."""
+    """Return a code cell's name: its first comment, else the heading just before, else its first line.
+
+    Lines that say nothing are passed over: an empty comment, a cell marker, a lone bracket, a bare `%%time`.
+    The name is empty when no line says anything; then the cell's number has to do.
+    """
     lines = [line.strip() for line in cell.source.splitlines() if line.strip()]
+    opening = list(takewhile(lambda line: line.startswith("#"), lines))
+    comments = [line.strip("#%!=-* ") for line in opening if not line.startswith("#!/")]
     if "injected-parameters" in cell.metadata.get("tags", []):
         name = "parameters"
-    elif lines and lines[0].startswith("#") and lines[0].strip("#%! "):
-        name = lines[0].strip("#%! ")
-    elif heading := _heading(before):
-        name = heading
     else:
-        name = lines[0] if lines else ""
+        code = (line for line in lines if not line.startswith("#") and _says_something(line))
+        said = (*filter(None, comments), _heading(before), *code)
+        name = next(filter(None, said), "")
     printable = "".join(char if char.isprintable() else " " for char in name)
     return printable if len(printable) <= MAX_NAME_LENGTH else printable[: MAX_NAME_LENGTH - 1] + "…"
+
+
+def _says_something(line: str) -> bool:
+    return any(map(str.isalnum, line)) and not _BARE_MAGIC.fullmatch(line)
 
 
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
@@ -136,10 +148,11 @@ def _check(path: Path, notebook: NotebookNode) -> None:
 
 
 def _heading(cell: NotebookNode | None) -> str:
+    """Return the last heading of a markdown cell: the one nearest to the code. Fenced blocks hold none."""
     if cell is None or cell.cell_type != "markdown":
         return ""
-    match = re.search(r"^\s*#+\s*(.+?)\s*#*\s*$", cell.source, re.MULTILINE)
-    return match[1] if match else ""
+    found = _HEADING.findall(_FENCED.sub("", cell.source))
+    return str(found[-1]) if found else ""
 
 
 def _bad(path: Path, problem: str) -> NotebookFailed:

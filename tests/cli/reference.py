@@ -27,6 +27,8 @@ it so.
 * `run`, `trigger`, `resume` and `retry` follow until the instance ends or waits; `--detach` returns at once
   with 0 and a background runner goes on. On a terminal they draw the tree, elsewhere they print one line per
   event: `TIME INSTANCE TYPE name=value …`. `NO_COLOR` switches colours off, `CHATFLOW_PLAIN=1` the drawing.
+  `CHATFLOW_PLAIN=words` prints sentences instead of events. On a terminal tables fit its width; elsewhere a
+  row is a line.
 * An instance is named by its id, by a unique beginning of at least four characters, or by `last`.
 * A parameter (`-p`) is typed by the declared schema, then by what papermill infers from the notebook, then
   as JSON, else it is a string; `x=@file` reads a file. Later ones win: `--context`, `-f`, `-y`, `-p`. A

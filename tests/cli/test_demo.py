@@ -34,6 +34,11 @@ def test_three_acts(tmp_path: Path, repository: Path) -> None:
     assert report is not None
     assert "<html" in Path(report[1]).read_text(encoding="utf-8")
     assert "demo --here" in done.stdout
+    told = done.stderr.splitlines()
+    assert not [line for line in told if "wfi_" in line or "PhaseStarted" in line]
+    for sentence in ("● collect: begins", "✓ collect: ", "is lost", "⏸ publish: waits for approval"):
+        assert [line for line in told if sentence in line], (sentence, told)
+    assert all(len(line) < 200 for line in told)
     approved = subprocess.run(
         [*COMMAND, *approve[1].split()],
         env=environment,

@@ -1,13 +1,21 @@
 """Nothing a notebook prints moves a cursor; nothing a locale lacks ends the program."""
 
+import fcntl
 import io
 import os
+import pty
+import struct
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatflow_jupyter.interfaces.cli import terminal
+from chatflow_jupyter.interfaces.cli.tables import shown_table, table
 from chatflow_jupyter.interfaces.cli.terminal import (
     ASCII_GLYPHS,
     Glyphs,
@@ -18,7 +26,7 @@ from chatflow_jupyter.interfaces.cli.terminal import (
     safe_text,
     shown_duration,
     shown_size,
-    table,
+    width,
 )
 
 
@@ -110,3 +118,43 @@ def test_sizes_and_tables() -> None:
     assert table([["a", "bcd"], ["efgh", "i"]], ["X", "Y"]) == os.linesep.join(
         ["X     Y", "a     bcd", "efgh  i"]
     )
+
+
+@contextmanager
+def terminal_of(columns: int) -> Iterator[TextIO]:
+    """A real terminal of that many columns; standard output is none."""
+    master, slave = pty.openpty()
+    try:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        with open(slave, "w", closefd=False) as stream:
+            yield stream
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize("columns", [44, 80, 160])
+def test_a_table_is_as_wide_as_its_own_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    prose = " ".join(["word"] * 25)
+    path = "/home/you/a/rather/long/path.html"
+    with terminal_of(columns) as stream:
+        assert width(stream) == columns
+        lines = shown_table([["one", prose], ["two", path]], ["NAME", "WHAT"], stream).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert len(lines) > 3 if columns < 130 else len(lines) == 3
+    assert sum(line.count("word") for line in lines) == 25
+    assert any(line.endswith(path) for line in lines)  # whole, to be copied
+    assert all(line.startswith(("NAME  ", "one   ", "two   ", "      word")) for line in lines)
+
+
+def test_elsewhere_a_row_is_a_line() -> None:
+    rows = [["one", "word " * 80], ["two", ""]]
+    assert len(shown_table(rows, ["NAME", "WHAT"], Screen(tty=False)).splitlines()) == 3
+
+
+def test_columns_that_are_asked_for_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    with terminal_of(200) as stream:
+        assert width(stream) == 72
+    assert width(Screen(tty=False)) == 160

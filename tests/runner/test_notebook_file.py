@@ -94,6 +94,18 @@ def test_lenient_where_jupyter_is(tmp_path: Path) -> None:
         (None, "# %% cell marker", "cell marker"),
         (None, "x = '" + "a" * 90 + "'", "x = '" + "a" * 54 + "…"),
         (None, "# tab\there", "tab here"),
+        (None, "#!/usr/bin/env python\nload()", "load()"),
+        (None, "#" * 80 + "\n# Title\nx = 1", "Title"),
+        (None, "# %%\nfit(model)", "fit(model)"),
+        (None, "#\n\nx = 1", "x = 1"),
+        (None, "(\n    frame.head()\n)", "frame.head()"),
+        (None, "%%time\nfit(model)", "fit(model)"),
+        (None, "%%once train -o model\nfit()", "%%once train -o model"),
+        (None, "x = 1\n# later", "x = 1"),
+        (None, "#\n#", ""),
+        (new_markdown_cell("Only prose, without a heading."), "import os\nos.getcwd()", "import os"),
+        (new_markdown_cell("# Chapter\n\ntext\n\n## Step"), "x = 1", "Step"),
+        (new_markdown_cell("```\n# no heading\n```"), "x = 1", "x = 1"),
     ],
 )
 def test_cell_names(before: Any, source: str, name: str) -> None:

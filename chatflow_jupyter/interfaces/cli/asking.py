@@ -15,12 +15,12 @@ from chatflow_jupyter.interfaces.cli.picture import Line, picture
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import event_object, instance_object, print_json
 from chatflow_jupyter.interfaces.cli.snapshot import take_snapshot
+from chatflow_jupyter.interfaces.cli.tables import shown_table
 from chatflow_jupyter.interfaces.cli.terminal import (
     glyphs_for,
     painted,
     safe_line,
     shown_duration,
-    table,
     width,
 )
 from chatflow_jupyter.interfaces.cli.wording import duration_of, event_line, summary_lines
@@ -118,9 +118,10 @@ def listing(options: argparse.Namespace) -> int:
         else:
             now = datetime.now(UTC)
             print(
-                table(
+                shown_table(
                     [_listed(instance, now) for instance in found],
                     ["ID", "STATUS", "WHAT", "PHASE", "STARTED", "TOOK"],
+                    sys.stdout,
                 )
             )
         return 0

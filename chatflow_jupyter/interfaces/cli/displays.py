@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MIN_CHILDREN = 3
 MAX_QUESTIONS = 2
+WORDS = "words"
+"""The value of `CHATFLOW_PLAIN` that asks for sentences instead of events where nothing can be drawn."""
 ASKING = frozenset({WaitingReason.APPROVAL, WaitingReason.TRIGGER})
 
 
@@ -152,8 +154,13 @@ class LiveDisplay:
 
 def display_for(stream: TextIO, command: Callable[..., str], *, several: bool = False) -> Display:
     """Return what suits `stream`; several instances at once are shown as lines."""
-    if is_live(stream) and not several and not os.environ.get("CHATFLOW_PLAIN"):
+    plain = os.environ.get("CHATFLOW_PLAIN", "")
+    if is_live(stream) and not several and plain in ("", WORDS):
         return LiveDisplay(stream, command)
+    if plain == WORDS:
+        from chatflow_jupyter.interfaces.cli.sentences import SentenceDisplay
+
+        return SentenceDisplay(stream)
     return PlainDisplay(stream)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import print_json
-from chatflow_jupyter.interfaces.cli.terminal import safe_line, table
+from chatflow_jupyter.interfaces.cli.tables import shown_table
+from chatflow_jupyter.interfaces.cli.terminal import safe_line
 from chatflow_jupyter.runner.installed_kernels import installed_kernels
 from chatflow_jupyter.services.validation import Validation, validate_folder
 
@@ -77,7 +79,7 @@ async def _list(session: Session) -> int:
         print("no templates; CHATFLOW_TEMPLATE_PATH names the folders to look in")
         return 0
     cells = [[_cell(row[name]) for name in ("name", "aliases", "version", "title", "where")] for row in rows]
-    print(table(cells, ["NAME", "ALIASES", "VERSION", "TITLE", "WHERE"]))
+    print(shown_table(cells, ["NAME", "ALIASES", "VERSION", "TITLE", "WHERE"], sys.stdout))
     return 0
 
 
@@ -101,7 +103,12 @@ async def _describe(session: Session) -> int:
     print("\nphases: " + " -> ".join(phase.name for phase in definition.phases))
     rows = _parameter_rows(definition)
     print(
-        "\n" + (table(rows, ["PARAMETER", "TYPE", "DEFAULT", "WHAT"]) if rows else "no declared parameters")
+        "\n"
+        + (
+            shown_table(rows, ["PARAMETER", "TYPE", "DEFAULT", "WHAT"], sys.stdout)
+            if rows
+            else "no declared parameters"
+        )
     )
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import artifact_object, instance_object, print_json
-from chatflow_jupyter.interfaces.cli.terminal import safe_line, shown_size, table
+from chatflow_jupyter.interfaces.cli.tables import shown_table
+from chatflow_jupyter.interfaces.cli.terminal import safe_line, shown_size
 from chatflow_jupyter.ports.records import ArtifactRecord
 
 MAX_COPIES = 10_000
@@ -131,4 +133,4 @@ def _print(
         ]
         for record in records
     ]
-    print(table(rows, head))
+    print(shown_table(rows, head, sys.stdout))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import TextIO
@@ -15,6 +14,7 @@ _ESCAPE_SEQUENCE = re.compile(
 # Controls, and the invisible marks that reorder or hide what a reader sees.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+UNKNOWN_COLUMNS = 100
 _STYLES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2", "bold": "1"}
 
 
@@ -109,8 +109,19 @@ def can_ask() -> bool:
 
 
 def width(stream: TextIO) -> int:
-    """Return how many columns fit on a line (a wide answer for files and pipes)."""
-    return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 160
+    """Return how many columns fit on a line of `stream` (a wide answer for files and pipes).
+
+    The terminal itself is asked, not that of standard output, which may be a pipe; `COLUMNS` wins.
+    """
+    if not stream.isatty():
+        return 160
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or UNKNOWN_COLUMNS
+    except OSError:
+        return UNKNOWN_COLUMNS
 
 
 def shown_duration(seconds: float | None) -> str:
@@ -135,13 +146,3 @@ def shown_size(size_bytes: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} GiB"
-
-
-def table(rows: list[list[str]], head: list[str]) -> str:
-    """Return rows under a head, columns aligned, two spaces apart; the last column is not padded."""
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )

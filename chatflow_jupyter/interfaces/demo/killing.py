@@ -20,6 +20,7 @@ from chatflow_jupyter.bootstrap import ChatFlow, open_chatflow
 from chatflow_jupyter.domain.errors import InternalError
 from chatflow_jupyter.domain.ids import LOCAL_TENANT
 from chatflow_jupyter.domain.instance import Instance, PhaseState
+from chatflow_jupyter.interfaces.cli.displays import WORDS
 from chatflow_jupyter.interfaces.cli.main import main
 from chatflow_jupyter.interfaces.cli.session import program
 from chatflow_jupyter.ports.records import InstanceFilter
@@ -61,7 +62,7 @@ class Review:
         self._process = subprocess.Popen(
             [*_ourselves(), *words, "--home", str(self.home)],
             stdin=subprocess.DEVNULL,
-            env=self.settings.for_child(),
+            env=self._environment(),
             start_new_session=True,
         )
 
@@ -81,7 +82,7 @@ class Review:
         """Resume and follow in the foreground; returns the exit status of the command."""
         done = subprocess.run(
             [*_ourselves(), "resume", self.instance_id, "--home", str(self.home)],
-            env=self.settings.for_child(),
+            env=self._environment(),
             stdout=subprocess.DEVNULL,  # its summary is the third act
             check=False,
         )
@@ -102,6 +103,10 @@ class Review:
     def command(self, *words: str) -> str:
         """Return the command line with which the reader reaches this home."""
         return " ".join([program(), *words, "--home", shlex.quote(str(self.home))])
+
+    def _environment(self) -> dict[str, str]:
+        """Return the settings of a child; where nothing can be drawn it tells its story in words."""
+        return {"CHATFLOW_PLAIN": WORDS, **self.settings.for_child()}
 
     def _ask(self, *words: str) -> Any:  # whatever JSON the command prints
         printed = io.StringIO()

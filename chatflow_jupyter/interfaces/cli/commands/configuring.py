@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from chatflow_jupyter.interfaces.cli.arguments import Subparsers, add_command, add_home, add_json
 
@@ -20,7 +21,8 @@ def _show(options: argparse.Namespace) -> int:
     import json
 
     from chatflow_jupyter.interfaces.cli.session import settings_of
-    from chatflow_jupyter.interfaces.cli.terminal import safe_line, table
+    from chatflow_jupyter.interfaces.cli.tables import shown_table
+    from chatflow_jupyter.interfaces.cli.terminal import safe_line
 
     origins = settings_of(options).origins
     if options.json:
@@ -31,5 +33,5 @@ def _show(options: argparse.Namespace) -> int:
         )
     else:
         rows = [[entry.name, safe_line(entry.value), safe_line(entry.origin)] for entry in origins]
-        print(table(rows, ["SETTING", "VALUE", "ORIGIN"]))
+        print(shown_table(rows, ["SETTING", "VALUE", "ORIGIN"], sys.stdout))
     return 0
