@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from review.findings import NotAssessed
 from review.git import GitFailed, RawChange, Repository, TreeEntry, inside_repository
 from review.options import BadOption, Options
 from review.sorting_out import COPY_LIMIT_BYTES, is_test, key_of, reason_by_content, reason_by_name
+from review.stored_forms import converted, is_unchanged, reason_by_form
 from review.symbols import touched
 from review.trees import write_tree
 
@@ -95,7 +97,7 @@ def _choose(options: Options, repository: Repository) -> _Range:
     head, label = commit, repository.describe(commit)
     passed_over: dict[str, str] = {}
     if not options.head or wants_work_tree:
-        uncommitted = _uncommitted(repository, commit)
+        uncommitted = _uncommitted(repository, commit, notes)
         if uncommitted and (wants_work_tree or not repository.changes(base, commit)):
             head, label = repository.snapshot(commit, untracked=True), f"the work tree on {label}"
             passed_over = repository.passed_over
@@ -135,12 +137,36 @@ def _base(options: Options, repository: Repository, head: str, notes: list[str])
     return base
 
 
-def _uncommitted(repository: Repository, commit: str) -> int:
-    """Count the tracked files that differ on disk."""
+def _uncommitted(repository: Repository, commit: str, notes: list[str]) -> int:
+    """Count the tracked files that differ on disk; those that git only stored in another form do not."""
     if repository.root is None:
         return 0
     tree = repository.snapshot(commit, untracked=False)
-    return len(repository.changes(commit, tree))
+    changes = repository.changes(commit, tree)
+    sizes = {entry.path: entry.size_bytes for entry in repository.tree(tree)}
+    contents = _contents(changes, repository, commit, tree)
+    reasons = [_form(change, sizes.get(change.path, 0), contents) for change in changes]
+    unchanged = sum(map(is_unchanged, reasons))
+    if unchanged:
+        notes.append(
+            f"{unchanged} file(s) on disk differ from the commit only in form (line ends, Git LFS): no change"
+        )
+    return len(changes) - unchanged
+
+
+def _contents(changes: Iterable[RawChange], repository: Repository, base: str, head: str) -> dict[str, bytes]:
+    """Return what is at both sides of the changes, except what is too large to be read."""
+    wanted = [oid for change in changes for oid in (change.new_oid, change.old_oid) if oid.strip("0")]
+    entries = (*repository.tree(base), *repository.tree(head))
+    small = {entry.oid for entry in entries if entry.size_bytes <= COPY_LIMIT_BYTES}
+    return repository.contents([oid for oid in wanted if oid in small])
+
+
+def _form(change: RawChange, size_bytes: int, contents: Mapping[str, bytes]) -> str:
+    """Return why a file at both sides is no change to be read line by line, or ''."""
+    if change.status in "AD" or change.old_oid == change.new_oid:
+        return ""
+    return reason_by_form(contents.get(change.old_oid, b""), contents.get(change.new_oid), size_bytes)
 
 
 def _changed(options: Options, repository: Repository, chosen: _Range, scratch: Path) -> Collected:
@@ -150,8 +176,7 @@ def _changed(options: Options, repository: Repository, chosen: _Range, scratch: 
         if change.path.startswith(repository.scope)
     ]
     sizes = {entry.path: entry for entry in repository.tree(chosen.head)}
-    wanted = [oid for change in raw for oid in (change.new_oid, change.old_oid) if oid.strip("0")]
-    contents = repository.contents(_affordable(wanted, repository, chosen))
+    contents = _contents(raw, repository, chosen.base, chosen.head)
     taken: set[str] = set()
     files, reviewed = [], 0
     for change in raw:
@@ -167,13 +192,6 @@ def _changed(options: Options, repository: Repository, chosen: _Range, scratch: 
     return _frozen(options, repository, chosen, CHANGE, tuple(files), scratch)
 
 
-def _affordable(oids: list[str], repository: Repository, chosen: _Range) -> list[str]:
-    """Leave out the contents that are too large to be read."""
-    entries = (*repository.tree(chosen.base), *repository.tree(chosen.head))
-    small = {entry.oid for entry in entries if entry.size_bytes <= COPY_LIMIT_BYTES}
-    return [oid for oid in oids if oid in small]
-
-
 def _file_change(
     repository: Repository, change: RawChange, entry: TreeEntry | None, contents: dict[str, bytes]
 ) -> FileChange:
@@ -185,7 +203,8 @@ def _file_change(
         status=status,
         is_test=is_test(change.path),
     )
-    reason = reason_by_name(change.path, mode, entry.size_bytes if entry else 0)
+    size_bytes = entry.size_bytes if entry else 0
+    reason = _form(change, size_bytes, contents) or reason_by_name(change.path, mode, size_bytes)
     content = contents.get(change.new_oid if status != "deleted" else change.old_oid, b"")
     reason = reason or reason_by_content(change.path, content)
     if reason:
@@ -193,7 +212,9 @@ def _file_change(
     old_oid, new_oid = (
         oid if oid.strip("0") else repository.empty_file for oid in (change.old_oid, change.new_oid)
     )
-    hunks = () if old_oid == new_oid else hunks_of(repository.diff_text(old_oid, new_oid))
+    ends = converted(contents.get(change.old_oid, b""), content) if status != "deleted" else ""
+    differences = "" if old_oid == new_oid else repository.diff_text(old_oid, new_oid, line_ends=not ends)
+    hunks = hunks_of(differences)
     added, removed = (sum(line[:1] == mark for hunk in hunks for line in hunk.lines) for mark in "+-")
     hunks, left_out = shortened_hunks(hunks)
     file = replace(file, hunks=hunks, added=added, removed=removed)
@@ -202,6 +223,8 @@ def _file_change(
         file = replace(file, symbols=symbols[:200])
     if left_out:
         return replace(file, verdict=TRUNCATED, reason=f"the last {left_out} lines of its diff are left out")
+    if ends:
+        return replace(file, reason=f"line ends differ ({ends}) and do not count as changed")
     return file if status != "deleted" else replace(file, reason="deleted: only its callers are looked at")
 
 

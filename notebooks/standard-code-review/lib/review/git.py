@@ -202,9 +202,10 @@ class Repository:
             index += 3 if moved else 2
         return tuple(changes)
 
-    def diff_text(self, old_oid: str, new_oid: str) -> str:
-        """Return the hunks between two file contents, with three lines around them."""
+    def diff_text(self, old_oid: str, new_oid: str, *, line_ends: bool = True) -> str:
+        """Return the hunks between two contents, three lines around; without `line_ends` a CR is ignored."""
         flags = ["--no-color", "--no-ext-diff", "--no-textconv", "-U3", "--minimal"]
+        flags += [] if line_ends else ["--ignore-cr-at-eol"]
         return self._own("diff", *flags, old_oid, new_oid, "--").decode("utf-8", "replace")
 
     def contents(self, oids: Sequence[str]) -> dict[str, bytes]:

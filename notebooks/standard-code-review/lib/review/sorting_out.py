@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from review.stored_forms import NOT_HERE, pointer_in
+
 SIZE_LIMIT_BYTES = 1_000_000
 COPY_LIMIT_BYTES = 5_000_000
 _VENDORED = frozenset(
@@ -41,6 +43,8 @@ def reason_by_name(path: str, mode: str, size_bytes: int) -> str:
 
 def reason_by_content(path: str, content: bytes) -> str:
     """Return why a file is skipped after a look at its content, or ''."""
+    if pointer_in(content) is not None:
+        return NOT_HERE
     if b"\0" in content[:8000]:
         return "binary"
     first = b"\n".join(content.splitlines()[:5])
