@@ -62,6 +62,7 @@ def test_without_its_tools_the_review_says_not_assessed_everywhere(template: Pat
     assert said["phase"].startswith("not assessed: ruff is not installed (pip install")
     assert all(result.startswith("not assessed: ") for result in said["tools"])
     forms = said["forms"]
+    assert "<summary>1 not assessed</summary>" in forms["report.html"]
     assert "Not assessed: ruff is not installed" in forms["report.html"]
     assert "**not assessed: ruff is not installed" in forms["report.md"]
     assert json.loads(forms["findings.json"])["headline"].startswith("not assessed: ruff")

@@ -113,6 +113,20 @@ def test_the_page_can_be_heard(hostile: dict[str, str]) -> None:
     assert '<html lang="en">' in page
     assert page.count("<table>") == page.count("<caption>") > 3
     assert page.count("<svg") == page.count('role="img"') == page.count("<desc>") > 2
+    parser = _Tags()
+    parser.feed(page)
+    ids = [attributes["id"] for _, attributes in parser.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    headed = [attributes["aria-labelledby"] for tag, attributes in parser.seen if tag == "section"]
+    assert set(headed) <= set(ids)
+    assert len(headed) == page.count("<h2 ")
+    assert page.count('<th scope="row">') == page.count("<tr>") - page.count("<thead>")
+    wide = [
+        attributes for tag, attributes in parser.seen if tag == "pre" or attributes.get("class") == "scroll"
+    ]
+    assert len(wide) == page.count("<table>") + page.count("<pre ")
+    assert all(part["tabindex"] == "0" and part["role"] == "region" and part["aria-label"] for part in wide)
+    assert ":focus-visible { outline" in page
     levels = [int(level) for level in re.findall(r"<h(\d)", page)]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -141,6 +155,10 @@ def test_contrast_is_enough_for_text() -> None:
             for ground in ("paper", "ground"):
                 bright, dim = sorted((brightness(theme[ink]), brightness(theme[ground])), reverse=True)
                 assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, ground)
+        tinted = [("high", "high-tint"), ("good", "good-tint"), ("soft", "paper")]
+        for ink, ground in (*tinted, *(("ink", name) for name in ("code", "plus", "minus", "track"))):
+            bright, dim = sorted((brightness(theme[ink]), brightness(theme[ground])), reverse=True)
+            assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, ground)
 
 
 def test_an_empty_review_still_says_what_was_not_assessed() -> None:
@@ -158,12 +176,12 @@ def test_an_empty_review_still_says_what_was_not_assessed() -> None:
     [
         (
             {"by": "people", "principal": "ann <b>", "reason": "seen", "at": "2026-01-01T12:00:00+00:00"},
-            "Approved by ann &lt;b&gt; (2026-01-01T12:00:00+00:00): seen",
+            "Approved by ann &lt;b&gt; (2026-01-01 12:00:00 UTC): seen",
             "ann <b>",
         ),
         (
             {"by": "rule", "principal": None, "reason": None, "at": "2026-01-01T12:00:00+00:00"},
-            "Opened by rule: no high finding (2026-01-01T12:00:00+00:00)",
+            "Opened by rule: no high finding (2026-01-01 12:00:00 UTC)",
             "rule: no high finding",
         ),
     ],

@@ -65,7 +65,7 @@ def test_all_four_forms_are_published(reviewed: Instance) -> None:
     page = reviewed.artifact("publish", "report.html").read_text()
     assert "2 findings should be settled first" in page
     assert "draft" not in page
-    assert "Approved by ann (2026-01-01T12:00:00+00:00): seen" in page
+    assert "Approved by ann (2026-01-01 12:00:00 UTC): seen" in page
     assert "monthly\\_report.ipynb ran at base" in reviewed.artifact("publish", "report.md").read_text()
     assert len(reviewed.read("publish", "findings.sarif")["runs"][0]["results"]) == 3
 

@@ -46,6 +46,11 @@ class Review:
         return count(self.findings)
 
     @property
+    def known(self) -> bool:
+        """Whether anything was found or looked at; otherwise no number means anything."""
+        return bool(self.findings or self.assessed)
+
+    @property
     def headline(self) -> str:
         """One line for the gate, the tree and the top of the page."""
         counts = self.counts

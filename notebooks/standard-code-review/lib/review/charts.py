@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from review.markup import Html, join, tag
 from review.values import shortened
 
-_WIDTH, _LABEL, _ROW, _BAR = 460, 150, 28, 15
-_LABEL_LETTERS = 22
+_WIDTH, _AMOUNT, _ROW, _BAR = 360, 44, 36, 13
+_LABEL_LETTERS = 44
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def chart(title: str, bars: Sequence[Bar], *, shared_scale: bool = True) -> Html
     height = len(bars) * _ROW + 6
     body = []
     for number, bar in enumerate(bars):
-        scale = (_WIDTH - _LABEL - 60) / ((longest if shared_scale else bar.total) or 1)
+        scale = (_WIDTH - _AMOUNT) / ((longest if shared_scale else bar.total) or 1)
         body.append(_row(bar, number * _ROW + 4, scale))
     description = "; ".join(bar.words for bar in bars)
     picture = tag(
@@ -68,9 +68,9 @@ def chart(title: str, bars: Sequence[Bar], *, shared_scale: bool = True) -> Html
 
 
 def _row(bar: Bar, top: float, scale: float) -> Html:
-    middle = top + _BAR / 2 + 4
-    label = tag("text", _tail(bar.label), x=_LABEL - 10, y=middle, text_anchor="end", class_="label")
-    parts, left = [], float(_LABEL)
+    """Draw the label above its bar: a page as narrow as a phone has no room beside it."""
+    label = tag("text", _tail(bar.label), x=0, y=top + 10, class_="label")
+    parts, left, top = [], 0.0, top + 15
     for segment in bar.segments:
         width = segment.value * scale
         if width > 0:
@@ -83,10 +83,11 @@ def _row(bar: Bar, top: float, scale: float) -> Html:
             }
             parts.append(_rect(hint, shape, segment.colour))
             left += width
-    said = tag("text", bar.said or f"{bar.total:g}", x=_WIDTH - 52, y=middle, class_="amount")
+    said = tag("text", bar.said or f"{bar.total:g}", x=f"{left + 6:.1f}", y=top + 10.5, class_="amount")
     if not parts:  # an empty track; behind a bar it would look like a share that is missing
-        room = {"x": _LABEL, "y": f"{top:.1f}", "width": _WIDTH - _LABEL - 60, "height": _BAR}
+        room = {"x": 0, "y": f"{top:.1f}", "width": _WIDTH - _AMOUNT, "height": _BAR}
         parts = [_rect("", room, "track")]
+        said = tag("text", bar.said or "0", x=_WIDTH - _AMOUNT + 6, y=top + 10.5, class_="amount")
     return tag("g", label, *parts, said)
 
 

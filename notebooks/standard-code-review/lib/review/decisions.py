@@ -23,8 +23,12 @@ class Decision:
     def words(self) -> str:
         """One sentence for the report."""
         if not self.approver:
-            return f"Opened by rule: {RULE} ({self.at})"
-        return f"Approved by {self.approver} ({self.at}): {self.reason or 'no reason given'}"
+            return f"Opened by rule: {RULE} ({self._when})"
+        return f"Approved by {self.approver} ({self._when}): {self.reason or 'no reason given'}"
+
+    @property
+    def _when(self) -> str:
+        return self.at.replace("T", " ").replace("+00:00", " UTC")
 
     def as_json(self) -> dict[str, Json]:
         """Return the decision as JSON."""

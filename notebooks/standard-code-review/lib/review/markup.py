@@ -41,16 +41,26 @@ def join(children: Iterable[object]) -> Html:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str, numbers: Sequence[str] = ()
 ) -> Html:
-    """Return a table with a caption; the `numbers` columns are set to the right."""
+    """Return a table with a caption; the first cell of a row heads it, `numbers` are set to the right."""
     head = tag("tr", *(tag("th", name, scope="col", class_=_class(name, numbers)) for name in columns))
     body = [
         tag(
             "tr",
-            *(tag("td", cell, class_=_class(name, numbers)) for name, cell in zip(columns, row, strict=True)),
+            *(
+                tag("th", cell, scope="row")
+                if number == 0
+                else tag("td", cell, class_=_class(columns[number], numbers))
+                for number, cell in enumerate(row)
+            ),
         )
         for row in rows
     ]
     return tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
+
+
+def scrolling(part: Html, name: str) -> Html:
+    """Return a part that may be wider than the page: scrolled by keyboard too, and named for who hears it."""
+    return tag("div", part, class_="scroll", tabindex="0", role="region", aria_label=name)
 
 
 def _class(name: str, numbers: Sequence[str]) -> str | None:

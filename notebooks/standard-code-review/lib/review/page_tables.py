@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from review.aggregating import Review
+from review.changes import LOOKED
 from review.charts import Bar, Segment, chart
 from review.findings import SEVERITIES
-from review.markup import Html, code, table, tag
+from review.markup import Html, code, scrolling, table, tag
 from review.values import Json, mapping, objects, strings, text, whole
 
 _MOST_ROWS = 500
@@ -16,9 +17,8 @@ _MOST_ROWS = 500
 def tiles(review: Review) -> Html:
     """Return the numbers at the top."""
     counts = review.counts
-    known = bool(review.findings or review.assessed)
     cells: list[tuple[object, str, str]] = [
-        (counts[name] if known else "?", name, f"is-{name}" if known else "is-note")
+        (counts[name] if review.known else "?", name, f"is-{name}" if review.known else "is-note")
         for name in ("high", "medium", "low")
     ]
     cells.append((len(review.not_assessed), "not assessed", "is-note"))
@@ -36,6 +36,7 @@ def tiles(review: Review) -> Html:
         "ul",
         *(tag("li", tag("strong", number, class_=how), tag("span", name)) for number, name, how in cells),
         class_="tiles",
+        aria_label="In numbers",
     )
 
 
@@ -130,8 +131,11 @@ def _length(value: Json) -> int:
     return len(value) if isinstance(value, list | tuple) else 0
 
 
-def _scroll(part: Html) -> Html:
-    return tag("div", part, class_="scroll")
+def framed(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str, numbers: Sequence[str] = ()
+) -> Html:
+    """Return a table that scrolls in a frame of its own where the page is too narrow for it."""
+    return scrolling(table(columns, rows, caption, numbers=numbers), caption)
 
 
 def files_table(review: Review) -> Html:
@@ -156,7 +160,7 @@ def files_table(review: Review) -> Html:
             )
         )
     columns = ("module", "touched", "not executed", "mutants unnoticed", "callers that do not fit")
-    return _scroll(table(columns, rows, "What the change does to each module")) if rows else Html("")
+    return framed(columns, rows, "What the change does to each module") if rows else Html("")
 
 
 def _list(value: Json) -> list[Json]:
@@ -174,9 +178,7 @@ def tests_table(review: Review) -> Html:
         for side in ("base", "head")
         if (tally := _tally(review, side))
     ]
-    tallies = _scroll(
-        table(("side", *names), rows, f"Started with: {text(summary.get('command'))}", numbers=names)
-    )
+    tallies = framed(("side", *names), rows, f"Started with: {text(summary.get('command'))}", numbers=names)
     lists = []
     for name in ("newly_failing", "newly_passing", "flaky", "failing_at_both", "gone"):
         tests = strings(summary.get(name))
@@ -196,7 +198,7 @@ def notebooks_table(review: Review) -> Html:
         for item in items
     ]
     return (
-        _scroll(table(("notebook", "why", "at base", "at head"), rows, "Each from a clean kernel"))
+        framed(("notebook", "why", "at base", "at head"), rows, "Each from a clean kernel")
         if rows
         else Html("")
     )
@@ -223,33 +225,36 @@ def hotspots_table(review: Review) -> Html:
     ]
     columns = ("module", "commits", "paths in all functions", "most complicated")
     numbers = ("commits", "paths in all functions")
-    return (
-        _scroll(table(columns, rows, "Changed often and complicated", numbers=numbers)) if rows else Html("")
-    )
+    return framed(columns, rows, "Changed often and complicated", numbers=numbers) if rows else Html("")
+
+
+def _verdict(row: Mapping[str, Json], review: Review) -> str:
+    said = text(row.get("verdict"))
+    return said if review.known or said != LOOKED else "not assessed"
 
 
 def looked_at(review: Review) -> Html:
     """Return every file, and what became of it."""
-    verdicts = [text(row.get("verdict")) for row in review.table]
+    verdicts = [_verdict(row, review) for row in review.table]
     tally = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)) or "no file"
     rows = [
         (
             code(row.get("path")),
             row.get("status"),
             f"+{whole(row.get('added'))} -{whole(row.get('removed'))}",
-            row.get("verdict"),
+            _verdict(row, review),
             row.get("reason"),
         )
         for row in review.table[:_MOST_ROWS]
     ]
     more = len(review.table) - len(rows)
     caption = f"Files{f' (the first {len(rows)}, {more} more in findings.json)' if more else ''}"
-    body = _scroll(table(("file", "status", "lines", "verdict", "reason"), rows, caption))
+    body = framed(("file", "status", "lines", "verdict", "reason"), rows, caption)
     tools = objects(mapping(review.summaries.get("static", {}) or {}).get("tools"))
     checks = [
         (tool.get("tool"), tool.get("looks_for"), tool.get("files"), tool.get("result")) for tool in tools
     ]
     rules = text(review.summaries.get("static", {}).get("rules"))
     heading = f"Tools (rules of ruff: {rules.replace(',', ', ')})" if rules else "Tools"
-    checked = _scroll(table(("tool", "looks for", "files", "result"), checks, heading)) if checks else ""
+    checked = framed(("tool", "looks for", "files", "result"), checks, heading) if checks else ""
     return Html(checked + tag("details", tag("summary", tally), body, open="" if len(rows) <= 30 else None))

@@ -7,16 +7,18 @@ from pathlib import Path, PurePath
 from review.aggregating import Review
 from review.decisions import Decision
 from review.findings import SEVERITIES, Finding
-from review.markup import Html, code, join, table, tag
+from review.markup import Html, code, join, tag
 from review.page_tables import (
     charts,
     files_table,
+    framed,
     hotspots_table,
     looked_at,
     notebooks_table,
     tests_table,
     tiles,
 )
+from review.values import shortened
 
 STYLE = Path(__file__).with_name("report.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -45,7 +47,7 @@ def as_page(review: Review, decision: Decision | None = None, *, draft: bool = F
         "body",
         tag("a", "Skip to the findings", href="#findings", class_="skip"),
         _header(review, title, decision, draft=draft),
-        tag("main", *_sections(review), id="findings"),
+        tag("main", *_sections(review), id="findings", tabindex="-1"),
         tag(
             "footer",
             "Made by the template standard-code-review of ChatFlow for Jupyter. Not assessed is no praise.",
@@ -75,7 +77,7 @@ def _verdict(review: Review) -> Html:
     high = review.counts["high"]
     if high:
         said, mark, how = f"{high} finding{'s' if high != 1 else ''} should be settled first", "✕", " stop"
-    elif not review.findings and not review.assessed:
+    elif not review.known:
         said, mark, how = review.headline.capitalize(), "?", " unknown"
     else:
         said, mark, how = "No high finding", "✓", ""
@@ -98,9 +100,9 @@ def _sections(review: Review) -> list[Html]:
             )
     if not review.findings:
         nothing = "Nothing was found in what was looked at; the tables below say what that is."
-        if not review.assessed:
+        if not review.known:
             nothing = "No statement is made: nothing was assessed. The table below says why."
-        sections.append(tag("section", tag("h2", "Findings"), tag("p", nothing, class_="nothing")))
+        sections.append(_section("Findings", tag("p", nothing, class_="nothing")))
     missing = [(item.what, item.reason) for item in review.not_assessed]
     parts = [
         ("In pictures", charts(review)),
@@ -110,14 +112,17 @@ def _sections(review: Review) -> list[Html]:
         ("Hotspots", hotspots_table(review)),
         (
             "Not assessed",
-            _scroll(table(("what", "reason"), missing, "No statement is made about these"))
-            if missing
-            else Html(""),
+            framed(("what", "reason"), missing, "No statement is made about these") if missing else Html(""),
         ),
-        ("What was looked at", looked_at(review)),
+        ("What was looked at" if review.known else "What there was to look at", looked_at(review)),
     ]
-    sections += [tag("section", tag("h2", name), part) for name, part in parts if part]
+    sections += [_section(name, part) for name, part in parts if part]
     return sections
+
+
+def _section(name: str, part: Html) -> Html:
+    ident = name.lower().replace(" ", "-")
+    return tag("section", tag("h2", name, id=ident), part, aria_labelledby=ident)
 
 
 def _rest(findings: list[Finding]) -> Html:
@@ -129,15 +134,11 @@ def _rest(findings: list[Finding]) -> Html:
         for item in findings
     ]
     more = f"{len(findings)} more"
-    return tag("details", tag("summary", more), _scroll(table(("where", "rule", "what"), rows, more)))
+    return tag("details", tag("summary", more), framed(("where", "rule", "what"), rows, more))
 
 
 def _where(finding: Finding) -> str:
     return f"{finding.path}:{finding.line}" if finding.line else finding.path
-
-
-def _scroll(part: Html) -> Html:
-    return tag("div", part, class_="scroll")
 
 
 def _card(finding: Finding) -> Html:
@@ -153,18 +154,19 @@ def _card(finding: Finding) -> Html:
         tag("h3", finding.title),
         tag("p", *tags, class_="tags"),
         tag("p", finding.detail) if finding.detail else "",
-        _evidence(finding.evidence) if finding.evidence else "",
+        _evidence(finding) if finding.evidence else "",
         tag("p", finding.suggestion, class_="advice") if finding.suggestion else "",
         class_=f"card {finding.severity}",
         id=f"finding-{finding.fingerprint}",
     )
 
 
-def _evidence(evidence: str) -> Html:
+def _evidence(finding: Finding) -> Html:
     """Show code line by line; a diff's lines and the line in question stand out."""
     marks = {"+": "plus", "-": "minus", ">": "here"}
     lines = []
-    for line in evidence.split("\n"):
+    for line in finding.evidence.split("\n"):
         marked = marks.get(line[:1]) if line[1:2] in (" ", "") and len(line) > 1 else None
         lines.append(tag("span", line or " ", class_=marked))
-    return tag("pre", join(lines), tabindex="0")
+    name = f"Evidence: {shortened(finding.title, 80)}"
+    return tag("pre", join(lines), tabindex="0", role="region", aria_label=name)

@@ -46,6 +46,7 @@ def _to_the_left(html: str) -> str:
     ):
         html = html.replace(f"<{name}>", f'<{name} style="{style}">')
     html = html.replace("<table>", '<table style="margin-left: 0">')
+    html = html.replace('<th scope="row">', f'<th scope="row" style="{left}; font-weight: normal">')
     return html.replace('<th scope="col">', f'<th scope="col" style="{left}">')
 
 
