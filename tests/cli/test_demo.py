@@ -48,6 +48,10 @@ def test_three_acts(tmp_path: Path, repository: Path) -> None:
         check=False,
     )
     assert approved.returncode == 0, approved.stdout + approved.stderr
+    saved = tmp_path / "saved"
+    again = [*COMMAND, "artifacts", "last", "--save", str(saved), "--home", approve[1].split()[-1]]
+    subprocess.run(again, env=environment, capture_output=True, timeout=90, check=True)
+    assert "Approved by local (" in (saved / "publish" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_of_somebody_else_is_not_cleared(tmp_path: Path) -> None:

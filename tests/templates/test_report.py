@@ -190,7 +190,9 @@ def test_the_report_says_who_opened_the_gate(gate: dict[str, Any], said: str, ap
     from review.decisions import Decision
     from review.publishing import render
 
-    forms = render(review(), "1.0.0", Decision.from_json(gate))
+    blind = render(review(), "1.0.0", Decision.from_json(gate))["report.md"]
+    assert ("because nothing was assessed" in blind) == (gate["by"] == "rule")
+    forms = render(review(assessed=("ruff",)), "1.0.0", Decision.from_json(gate))
     assert f"<dt>Decision</dt><dd>{said}</dd>" in forms["report.html"]
     assert said.replace("&lt;", "\\<").replace("&gt;", "\\>") in forms["report.md"]
     decision = json.loads(forms["findings.json"])["decision"]

@@ -19,11 +19,11 @@ class Decision:
     reason: str = ""
     at: str = ""
 
-    @property
-    def words(self) -> str:
-        """One sentence for the report."""
+    def words(self, *, known: bool) -> str:
+        """Return one sentence for the report. The rule opens also when nothing is `known`, and it says so."""
         if not self.approver:
-            return f"Opened by rule: {RULE} ({self._when})"
+            why = RULE if known else f"{RULE}, because nothing was assessed"
+            return f"Opened by rule: {why} ({self._when})"
         return f"Approved by {self.approver} ({self._when}): {self.reason or 'no reason given'}"
 
     @property

@@ -61,7 +61,7 @@ def _header(review: Review, title: str, decision: Decision | None, *, draft: boo
     if review.base:
         facts.append(("From", review.base))
     facts.append(("To" if review.base else "State", review.head))
-    facts += [("Decision", decision.words)] if decision else []
+    facts += [("Decision", decision.words(known=review.known))] if decision else []
     facts += [("Note", note) for note in review.notes]
     return tag(
         "header",

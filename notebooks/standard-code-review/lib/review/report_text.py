@@ -23,7 +23,7 @@ def as_markdown(review: Review, decision: Decision | None = None) -> str:
         f"Looked at {review.looked_at}: `{_in_code(review.target)}`",
         *([f"from {plain(review.base)} to {plain(review.head)}"] if review.base else [plain(review.head)]),
         "",
-        *([plain(decision.words), ""] if decision else []),
+        *([plain(decision.words(known=review.known)), ""] if decision else []),
         *(f"* {plain(note)}" for note in review.notes),
         "",
     ]
