@@ -57,6 +57,7 @@ def test_rows_that_are_damaged_hold_up_nobody_else_and_are_told_once(
 
         with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
             patched.setattr(world.storage, "instance", instance)
+            patched.setattr(world.storage, "recent_instance", lambda *_: None)  # as after a new start
             second = await world.new(TREE)
             for _ in range(20):
                 while await world.dispatcher.step():
