@@ -33,7 +33,13 @@ def _follower(world: World, instance: Instance, shown: io.StringIO) -> Follower:
     async def driven(tenant_id: TenantId, root_id: InstanceId) -> bool | None:
         return await is_driven(world.storage, lambda _: True, tenant_id, root_id)
 
-    app: Any = SimpleNamespace(queries=world.queries, storage=world.storage, engine=None, is_driven=driven)
+    app: Any = SimpleNamespace(
+        queries=world.queries,
+        storage=world.storage,
+        engine=None,
+        is_driven=driven,
+        check_home=lambda: None,  # in memory there is none that could go
+    )
     session = Session(options=argparse.Namespace(), settings=load_settings(), app=app, tenant_id=LOCAL_TENANT)
     return Follower(session=session, instance=instance, display=PlainDisplay(shown))
 
