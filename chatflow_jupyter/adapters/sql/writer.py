@@ -12,9 +12,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from chatflow_jupyter.domain.errors import ChatFlowError
+
+from .dialects import DRIVER_ERRORS
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Connection], T]
@@ -156,7 +157,7 @@ class Writer:
 
     def _failed(self, error: Exception) -> _Outcome:
         """Return what whoever asked is told: the driver's errors as ours."""
-        if not isinstance(error, DBAPIError | sqlite3.Error):
+        if not isinstance(error, DRIVER_ERRORS):
             return _Outcome(error=error)
         told = self._translate(error)
         told.__cause__ = error
