@@ -1,7 +1,7 @@
 """Moving forward: from where an instance stands to the next thing it must wait for."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from .conditions import Truth, evaluate
 from .decision import QueueAttempt, TimerKind
@@ -9,8 +9,9 @@ from .definition import END, Definition, Phase, Retries
 from .draft import Draft
 from .events import EventType
 from .fan_out import begin_fan_out
+from .gates import pass_gate
 from .ids import attempt_id
-from .instance import CurrentAttempt, Failure, GateOpening, Instance, PhaseRecord, PhaseState, WaitingReason
+from .instance import CurrentAttempt, Failure, Instance, PhaseRecord, PhaseState, WaitingReason
 from .json_values import JsonValue
 from .references import resolve
 
@@ -32,6 +33,13 @@ def advance(draft: Draft) -> None:
             return
         if draft.instance.ended:
             return
+
+
+def go_to(draft: Draft, name: str) -> None:
+    """Leave the current phase, which has ended, for a later one that is not its successor, and go on."""
+    _enter(draft, None if name == END else name)
+    if not draft.instance.ended:
+        advance(draft)
 
 
 def fail_phase(draft: Draft, failure: Failure) -> None:
@@ -77,19 +85,6 @@ def retry_or_fail(draft: Draft, failure: Failure) -> None:
         return
     draft.set_timer(TimerKind.RETRY, due_at)
     draft.wait(WaitingReason.RETRY, f"{failure.code}; again at {due_at.isoformat(timespec='seconds')}")
-
-
-def gate_question(phase: Phase, instance: Instance) -> tuple[str, tuple[str, ...]] | None:
-    """Return why people must open the way into `phase` (and unknown fields), or None when a rule does."""
-    if phase.gate is not None:
-        verdict = None if phase.gate.auto is None else evaluate(phase.gate.auto, instance.view)
-        if verdict is None or verdict.truth is not Truth.TRUE:
-            title = phase.gate.title or f"gate before {phase.name}"
-            return title, verdict.unknown_fields if verdict else ()
-    score = max(phase.risk, instance.reported_risk)
-    if instance.automation_level < 100 and score >= instance.automation_level:
-        return f"risk {score} reaches the automation level {instance.automation_level}", ()
-    return None
 
 
 def budget_exhausted(instance: Instance) -> str | None:
@@ -139,7 +134,7 @@ def _step(draft: Draft) -> bool:
         draft.wait(WaitingReason.TRIGGER, f"a trigger for phase {phase.name}")
         return False
     if not record.approved:
-        return _pass_gate(draft)
+        return pass_gate(draft)
     if phase.notebook is not None and not record.notebook_done:
         return _queue(draft, phase.notebook)
     if phase.children is not None and draft.instance.fan_out is None:
@@ -160,36 +155,6 @@ def succeed_phase(draft: Draft, **data: JsonValue) -> None:
     draft.end_phase(PhaseState.SUCCEEDED)
     draft.change(fan_out=None)
     draft.emit(EventType.PHASE_SUCCEEDED, phase=draft.phase.name, **data)
-
-
-def _pass_gate(draft: Draft) -> bool:
-    phase = draft.phase
-    question = gate_question(phase, draft.instance)
-    if question is None:
-        draft.change_record(approved=True)
-        if phase.gate is not None:
-            draft.change_record(gate=GateOpening(by="rule", at=draft.now))
-            draft.emit(EventType.GATE_OPENED, phase=phase.name, by="rule")
-        return True
-    title, unknown_fields = question
-    arm_gate_expiry(draft)
-    draft.wait(WaitingReason.APPROVAL, title, unknown_fields=list(unknown_fields) or None)
-    return False
-
-
-def arm_gate_expiry(draft: Draft) -> None:
-    """Set the timer of the gate before the current phase, when it has one."""
-    gate = draft.phase.gate
-    if gate is not None and gate.expires_sec is not None:
-        draft.set_timer(TimerKind.GATE_EXPIRY, draft.now + timedelta(seconds=gate.expires_sec))
-
-
-def gate_has_expired(draft: Draft, waiting_since: datetime) -> bool:
-    """Whether the gate before the current phase was open for its whole time (a second of rounding aside)."""
-    gate = draft.phase.gate
-    if gate is None or gate.expires_sec is None:
-        return False
-    return draft.now >= waiting_since + timedelta(seconds=gate.expires_sec - 1)
 
 
 def _queue(draft: Draft, notebook: str) -> bool:

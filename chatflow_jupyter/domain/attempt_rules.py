@@ -9,6 +9,7 @@ from .decision import EndAttempt, Refusal, StartAttempt
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
+from .gate_rules import approval_is_void
 from .ids import AttemptId
 from .instance import Failure
 from .json_schema import check_value
@@ -29,6 +30,8 @@ def attempt_started(draft: Draft, request: AttemptStarted) -> Refusal | None:
     assert current is not None
     if current.started:
         return Refusal(code="stale", message="the attempt has started already", stale=True)
+    if approval_is_void(draft, request):
+        return None
     draft.change(attempt=replace(current, started=True))
     draft.attempts.append(
         StartAttempt(attempt_id=request.attempt_id, fence=request.fence, started_at=draft.now)

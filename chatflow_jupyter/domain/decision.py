@@ -1,13 +1,13 @@
 """What `decide` answers: a decision to commit as a whole, or a refusal."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from .events import Event
-from .ids import AttemptId, InstanceId, Principal
-from .instance import Failure, Instance, ParentLink
+from .ids import AttemptId, InstanceId
+from .instance import Failure, Instance, ParentLink, Vote
 from .json_values import JsonObject
 
 
@@ -40,7 +40,7 @@ class EndAttempt:
 
     attempt_id: AttemptId
     fence: int
-    status: Literal["succeeded", "failed", "lost"]
+    status: Literal["succeeded", "failed", "lost", "cancelled"]
     ended_at: datetime
     failure: Failure | None = None
 
@@ -80,6 +80,7 @@ class ContinuationKind(StrEnum):
     RESUME_CHILDREN = "resume_children"
     TERMINATE_CHILDREN = "terminate_children"
     RETRY_CHILDREN = "retry_children"
+    LOOK_FOR_WAIVER = "look_for_waiver"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,18 +100,6 @@ class ChildRequest:
     schema_ref: str
     link: ParentLink
     context: JsonObject
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Vote:
-    """One person's answer to a gate."""
-
-    phase: str
-    principal: Principal
-    decision: Literal["approve", "reject"]
-    at: datetime
-    reason: str | None = None
-    data: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic import (
 
 from .conditions import Condition, condition_to_json, parse_condition
 from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
+from .ids import VERBS
 from .json_schema import check_schema
 from .json_values import JsonObject, JsonValue, check_json
 from .references import field_reference
@@ -83,6 +84,21 @@ SchemaReference = Annotated[str, Field(min_length=1, max_length=255), BeforeVali
 PhaseName = Annotated[str, Field(pattern=NAME)]
 
 
+def _approver(value: object) -> object:
+    if isinstance(value, str):
+        verb = value.removeprefix("verb:")
+        if verb != value and verb not in VERBS:
+            raise ValueError(
+                f"{value[:80]!r} names no verb; there are {', '.join(f'verb:{v}' for v in VERBS)}"
+            )
+        if not value.isprintable() or value != value.strip():
+            raise ValueError(f"{value[:80]!r} is not a name: it must be printable, without spaces around it")
+    return value
+
+
+Approver = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_approver)]
+
+
 def _is_condition(value: object) -> bool:
     return not isinstance(value, Mapping) and hasattr(value, "__dataclass_fields__")
 
@@ -118,13 +134,32 @@ class Route(Model):
 
 
 class Gate(Model):
-    """The stop before a phase that a rule or a person must open."""
+    """The stop before a phase that a rule must open, or as many people as `quorum` who agree.
+
+    `approvers` are names of principals or `verb:…`; nobody named is anybody. `{goto: phase}` in the source of
+    `on_reject` is kept as `goto` and `reject_to`.
+    """
 
     title: str = ""
     auto: ConditionField = None
-    on_reject: Literal["terminate", "fail"] = "terminate"
+    approvers: tuple[Approver, ...] = Field(default=(), max_length=100, strict=False)
+    quorum: int = Field(default=1, ge=1, le=100)
+    on_reject: Literal["terminate", "fail", "goto"] = "terminate"
+    reject_to: str | None = None
     expires_sec: float | None = Field(default=None, gt=0, strict=False)
+    on_expire: Literal["reject", "escalate", "approve"] = "reject"
+    escalate_to: tuple[Approver, ...] = Field(default=(), max_length=100, strict=False)
+    waivable: bool = False
     data_schema: JsonSchema | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flatten_reject(cls, raw: object) -> object:
+        if isinstance(raw, Mapping):
+            to = raw.get("on_reject")
+            if isinstance(to, Mapping) and set(to) == {"goto"}:
+                return {**raw, "on_reject": "goto", "reject_to": to["goto"]}
+        return raw
 
 
 class TriggerStart(Model):

@@ -99,10 +99,37 @@ def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator
             hint = nearest(route.to, [*later, END])
             problem = f"{route.to!r} must name a later phase or `end` ({names_later}){hint}"
             yield ("next", number, "to"), problem
+    yield from _gate_problems(phase, later)
     for number, route in enumerate(phase.next[:-1]):
         if route.when is None:
             problem = f"the routes after `to: {route.to}` are never reached, it has no `when`"
             yield ("next", number), problem
+
+
+def _gate_problems(phase: "Phase", later: list[str]) -> Iterator[tuple[Path, str]]:
+    """Check that a gate can be answered, and that what it says fits together."""
+    gate = phase.gate
+    if gate is None:
+        return
+    if gate.on_reject == "goto" and gate.reject_to is None:
+        yield ("gate", "on_reject"), "say where to: `on_reject: {goto: phase}`"
+    if gate.reject_to is not None:
+        if gate.on_reject != "goto":
+            yield ("gate", "on_reject"), "is written `on_reject: {goto: phase}`"
+        if gate.reject_to != END and gate.reject_to not in later:
+            hint = nearest(gate.reject_to, [*later, END])
+            there = ", ".join(later) or "there is none"
+            problem = f"goto: {gate.reject_to!r} must name a later phase or `end` ({there}){hint}"
+            yield ("gate", "on_reject"), problem
+    people = gate.approvers + gate.escalate_to
+    if people and gate.quorum > len(set(people)) and not any(name.startswith("verb:") for name in people):
+        yield ("gate", "quorum"), f"{gate.quorum} can never agree: it asks {len(set(people))}"
+    if gate.on_expire != "reject" and gate.expires_sec is None:
+        yield ("gate", "on_expire"), "needs `expires_sec`, or it never happens"
+    if (gate.on_expire == "escalate") != bool(gate.escalate_to):
+        yield ("gate", "on_expire"), "`escalate` and `escalate_to`, whom to ask then, go together"
+    if gate.escalate_to and not gate.approvers:
+        yield ("gate", "escalate_to"), "adds to `approvers`; without them anybody may answer anyway"
 
 
 def _reference_problems(phase: "Phase", position: int, names: list[str]) -> Iterator[tuple[Path, str]]:
@@ -167,6 +194,8 @@ def _reachable(definition: "Definition") -> set[str]:
         successors = [route.to for route in phase.next if route.to != END]
         if phase.fallback:
             successors.append(phase.fallback)
+        if phase.gate is not None and phase.gate.reject_to not in (None, END):
+            successors.append(str(phase.gate.reject_to))
         falls_through = not phase.next or phase.next[-1].when is not None or phase.when is not None
         following = definition.following(name)
         if falls_through and following:

@@ -10,14 +10,13 @@ from .decision import (
     Decision,
     TimerChange,
     TimerKind,
-    Vote,
 )
 from .definition import Definition, Phase
 from .events import Event, EventType
 from .evolve import evolve
 from .ids import Principal, event_id
-from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, WaitingReason
-from .json_values import JsonValue
+from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, Vote, WaitingReason
+from .json_values import JsonObject, JsonValue
 
 
 class Draft:
@@ -88,6 +87,13 @@ class Draft:
         """Keep a person's answer as a row."""
         self._votes.append(vote)
 
+    def merge_trigger(self, data: JsonObject) -> None:
+        """Add what came with a trigger to the variables under `trigger`."""
+        if data:
+            earlier = self.instance.variables.get("trigger")
+            merged = {**(earlier if isinstance(earlier, dict) else {}), **data}
+            self.change(variables={**self.instance.variables, "trigger": merged})
+
     def continue_self(self, kind: ContinuationKind) -> None:
         """Ask for this instance, or its children, to be looked at after the commit."""
         self._continuations.append(Continuation(instance_id=self.instance.instance_id, kind=kind))
@@ -150,6 +156,7 @@ class Draft:
             waiting_detail=None,
             paused=False,
             attempt=None,
+            gate=None,
             ended_at=self.now,
         )
         for kind in TimerKind:

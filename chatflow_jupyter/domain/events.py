@@ -24,6 +24,8 @@ class EventType(StrEnum):
     GATE_OPENED = "GateOpened"
     GATE_DECIDED = "GateDecided"
     GATE_EXPIRED = "GateExpired"
+    GATE_ESCALATED = "GateEscalated"
+    GATE_VOIDED = "GateVoided"
     CHILDREN_STARTED = "ChildrenStarted"
     CHILD_ENDED = "ChildEnded"
     INSTANCE_WAITING = "InstanceWaiting"

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from .advance import gate_question
 from .conditions import Condition, Truth, evaluate
 from .decision import Decision
 from .definition import END, Definition, Phase
+from .gates import gate_question
 from .instance import Instance, PhaseState
 
 

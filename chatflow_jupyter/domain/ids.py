@@ -16,10 +16,13 @@ RunnerId = NewType("RunnerId", str)
 OwnerId = NewType("OwnerId", str)
 Principal = NewType("Principal", str)
 Sha256 = NewType("Sha256", str)
+WaiverId = NewType("WaiverId", str)
 
 LOCAL_TENANT = TenantId("local")
 LOCAL_PRINCIPAL = Principal("local")
 ENGINE_PRINCIPAL = Principal("engine")
+VERBS = ("read", "run", "author", "admin")
+"""What a principal may do in a tenant, each including the ones before it."""
 
 
 def attempt_id(instance: InstanceId, phase: str, number: int) -> AttemptId:

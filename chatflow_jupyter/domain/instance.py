@@ -74,20 +74,28 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GateOpening:
-    """Who opened the way into a phase: the gate's rule, or the last of the people who were asked."""
+class GateOutcome:
+    """How the gate before a phase was answered: by its rule, its people, its clock, or a waiver.
 
-    by: Literal["rule", "people"]
+    `principals` are those whose votes, or whose waiver, decided; `reason` is the last one's. `shown` is a
+    hash over the artifacts of the other phases that people saw when they answered.
+    """
+
+    decision: Literal["approve", "reject"] = "approve"
+    by: Literal["rule", "people", "expiry", "waiver"]
     at: datetime
-    principal: Principal | None = None
+    principals: tuple[Principal, ...] = ()
     reason: str | None = None
+    shown: Sha256 | None = None
 
     @property
     def view(self) -> JsonObject:
-        """The opening as conditions and notebooks see it."""
+        """The outcome as conditions and notebooks see it."""
         return {
+            "decision": self.decision,
             "by": self.by,
-            "principal": self.principal,
+            "principal": self.principals[-1] if self.principals else None,
+            "principals": list(self.principals),
             "reason": self.reason,
             "at": self.at.isoformat(timespec="seconds"),
         }
@@ -107,11 +115,37 @@ class PhaseRecord:
     cut_off: int = 0
     triggered: bool = False
     approved: bool = False
-    gate: GateOpening | None = None
+    gate: GateOutcome | None = None
     notebook_done: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vote:
+    """One person's answer to a gate, and a hash over the artifacts that were there to see.
+
+    `claimed` means that the name was given by a caller who answers for others, and was not verified.
+    """
+
+    phase: str
+    principal: Principal
+    decision: Literal["approve", "reject"]
+    at: datetime
+    reason: str | None = None
+    data: JsonObject = field(default_factory=dict)
+    shown: Sha256 | None = None
+    claimed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenGate:
+    """The gate an instance waits at, with the latest vote of each person, in the order they were given."""
+
+    votes: tuple[Vote, ...] = ()
+    expires_at: datetime | None = None
+    escalated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +210,7 @@ class Instance:
     phases: Mapping[str, PhaseRecord] = field(default_factory=dict)
     attempt: CurrentAttempt | None = None
     fan_out: FanOut | None = None
+    gate: OpenGate | None = None
     reported_risk: int = 0
     spent_sec: float = 0.0
     descendants: int = 0

@@ -1,9 +1,10 @@
 """What can be asked of an instance: by people, by runners, and by the engine itself."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, TypeAlias
 
-from .ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, Principal, RunnerId
+from .ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, Principal, RunnerId, Sha256, WaiverId
 from .instance import Failure, Status
 from .json_values import JsonObject
 
@@ -12,12 +13,21 @@ LossKind: TypeAlias = Literal["runner", "process", "nothing"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trigger:
-    """Advance the instance: start it, answer its gate, hand in data, retry now, or resume a failure."""
+    """Advance the instance: start it, answer its gate, hand in data, retry now, or resume a failure.
+
+    For an answer: `verbs` are what the principal may do; `phase` is the one whose gate is meant (None: the
+    one that waits); `shown` is a hash over the artifacts there are to see now, `seen` what the caller saw.
+    """
 
     principal: Principal
     data: JsonObject = field(default_factory=dict)
     decision: Literal["approve", "reject"] | None = None
     reason: str | None = None
+    verbs: frozenset[str] = frozenset()
+    claimed: bool = False
+    phase: str | None = None
+    shown: Sha256 | None = None
+    seen: Sha256 | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,11 +54,12 @@ class Terminate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptStarted:
-    """A runner holds the lease and begins."""
+    """A runner holds the lease and begins. `shown`: see `Trigger`; None is no statement about it."""
 
     attempt_id: AttemptId
     fence: int
     runner_id: RunnerId
+    shown: Sha256 | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +105,17 @@ class GateExpiryDue:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WaiverFound:
+    """Somebody waived the gate before `phase` beforehand, until `expires_at`."""
+
+    waiver_id: WaiverId
+    phase: str
+    waived_by: Principal
+    reason: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChildResult:
     """How one child ended; `outcome` is its variables by phase, `seq` the child's at its end."""
 
@@ -131,6 +153,7 @@ Request: TypeAlias = (
     | AttemptLost
     | RetryDue
     | GateExpiryDue
+    | WaiverFound
     | ChildrenEnded
     | FanOutDue
 )

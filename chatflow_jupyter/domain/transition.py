@@ -1,8 +1,9 @@
 """The heart: `decide` says what a request does to an instance. Total, pure, and about one instance only."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from .advance import advance, arm_gate_expiry, budget_exhausted, gate_has_expired
+from .advance import advance, budget_exhausted
 from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
 from .children_rules import (
     cannot_resume,
@@ -11,12 +12,14 @@ from .children_rules import (
     reopen_phase,
     resume_through_children,
 )
-from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind, Vote
+from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind
 from .definition import Definition
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
-from .instance import FINAL, Failure, GateOpening, Instance, PhaseState, Status, WaitingReason
+from .gate_rules import answer_gate, gate_expiry_due, waiver_found
+from .gates import arm_gate_expiry, look_for_waiver
+from .instance import FINAL, Instance, Status, WaitingReason
 from .json_schema import check_value
 from .requests import (
     AttemptFailed,
@@ -32,6 +35,7 @@ from .requests import (
     RetryDue,
     Terminate,
     Trigger,
+    WaiverFound,
     principal_of,
 )
 
@@ -64,7 +68,9 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
         case RetryDue():
             return _retry_due(draft, instance)
         case GateExpiryDue():
-            return _gate_expiry_due(draft, instance)
+            return gate_expiry_due(draft, instance)
+        case WaiverFound():
+            return waiver_found(draft, request)
         case ChildrenEnded():
             return children_ended(draft, request)
         case FanOutDue():
@@ -90,10 +96,8 @@ def _trigger(draft: Draft, instance: Instance, request: Trigger) -> Refusal | No
         decision=request.decision,
         reason=request.reason,
     )
-    if request.data:
-        earlier = instance.variables.get("trigger")
-        merged = {**(earlier if isinstance(earlier, dict) else {}), **request.data}
-        draft.change(variables={**instance.variables, "trigger": merged})
+    if not at_gate:  # there it counts only once people agree
+        draft.merge_trigger(request.data)
     return _go_on(draft, instance, request)
 
 
@@ -113,7 +117,7 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
             draft.change_record(triggered=True)
             advance(draft)
         case Status.WAITING, WaitingReason.APPROVAL:
-            return _answer_gate(draft, request)
+            return answer_gate(draft, request)
         case Status.WAITING, WaitingReason.RETRY:
             draft.set_timer(TimerKind.RETRY, None)
             advance(draft)
@@ -144,42 +148,6 @@ def _check_data(draft: Draft, instance: Instance, request: Trigger) -> Refusal |
     return None
 
 
-def _answer_gate(draft: Draft, request: Trigger) -> Refusal | None:
-    phase = draft.phase
-    if request.decision is None:
-        message = f"phase {phase.name} waits for approval; answer with approve or reject"
-        return Refusal(code="decision_required", message=message)
-    draft.set_timer(TimerKind.GATE_EXPIRY, None)
-    draft.vote(
-        Vote(
-            phase=phase.name,
-            principal=request.principal,
-            decision=request.decision,
-            at=draft.now,
-            reason=request.reason,
-            data=request.data,
-        )
-    )
-    draft.emit(EventType.GATE_DECIDED, phase=phase.name, decision=request.decision, reason=request.reason)
-    if request.decision == "approve":
-        opening = GateOpening(by="people", at=draft.now, principal=request.principal, reason=request.reason)
-        draft.change_record(approved=True, gate=opening)
-        draft.emit(EventType.GATE_OPENED, phase=phase.name, by="people")
-        advance(draft)
-    else:
-        _reject(draft, f"rejected by {request.principal}" + (f": {request.reason}" if request.reason else ""))
-    return None
-
-
-def _reject(draft: Draft, reason: str) -> None:
-    gate = draft.phase.gate
-    if gate is not None and gate.on_reject == "fail":
-        draft.end_phase(PhaseState.FAILED, reason)
-        draft.fail(Failure(code="rejected", message=reason, phase=draft.phase.name))
-    else:
-        draft.terminate(reason)
-
-
 def _resume_failed(draft: Draft, request: Trigger) -> Refusal | None:
     failure = draft.instance.failure
     draft.change(failure=None, ended_at=None)
@@ -204,6 +172,8 @@ def _pause(draft: Draft, instance: Instance) -> Refusal | None:
         draft.attempts.append(CancelAttempt(attempt_id=instance.attempt.attempt_id, ended_at=draft.now))
         draft.change(attempt=None)
     draft.set_timer(TimerKind.GATE_EXPIRY, None)
+    if instance.gate is not None:
+        draft.change(gate=replace(instance.gate, expires_at=None))
     draft.emit(EventType.INSTANCE_PAUSED, phase=instance.phase)
     if instance.descendants:
         draft.continue_self(ContinuationKind.PAUSE_CHILDREN)
@@ -219,6 +189,7 @@ def _resume(draft: Draft, instance: Instance) -> Refusal | None:
         draft.continue_self(ContinuationKind.RESUME_CHILDREN)
     if instance.waiting_reason is WaitingReason.APPROVAL:
         arm_gate_expiry(draft)
+        look_for_waiver(draft)
     if instance.status is Status.RUNNING and instance.attempt is None:
         advance(draft)
     elif instance.waiting_reason is WaitingReason.CHILDREN:
@@ -240,17 +211,6 @@ def _retry_due(draft: Draft, instance: Instance) -> Refusal | None:
         return Refusal(code="stale", message="no retry is waiting", stale=True)
     draft.set_timer(TimerKind.RETRY, None)
     advance(draft)
-    return None
-
-
-def _gate_expiry_due(draft: Draft, instance: Instance) -> Refusal | None:
-    if instance.waiting_reason is not WaitingReason.APPROVAL or instance.paused:
-        return Refusal(code="stale", message="no gate is waiting", stale=True)
-    if not gate_has_expired(draft, instance.updated_at):
-        return Refusal(code="stale", message="the timer was that of an earlier gate", stale=True)
-    draft.set_timer(TimerKind.GATE_EXPIRY, None)
-    draft.emit(EventType.GATE_EXPIRED, phase=instance.phase)
-    _reject(draft, f"the gate before {instance.phase} expired")
     return None
 
 

@@ -15,6 +15,7 @@ from chatflow_jupyter.domain.ids import (
     RunnerId,
     Sha256,
     TenantId,
+    WaiverId,
 )
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
@@ -201,6 +202,26 @@ class InstanceFilter:
     phase: str | None = None
     before: InstanceId | None = None
     limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """Somebody's word that a gate need not ask until `expires_at`.
+
+    It is about the gate before `phase` of every version of the definition `name`; with `feature_id` only of
+    that feature's instances.
+    """
+
+    tenant_id: TenantId
+    waiver_id: WaiverId
+    name: str
+    phase: str
+    feature_id: str | None
+    principal: Principal
+    reason: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,8 +9,17 @@ from datetime import datetime
 from typing import Protocol
 
 from chatflow_jupyter.domain.events import StoredEvent
-from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, RunnerId, Sha256, TenantId
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.ids import (
+    AttemptId,
+    InstanceId,
+    OwnerId,
+    Principal,
+    RunnerId,
+    Sha256,
+    TenantId,
+    WaiverId,
+)
+from chatflow_jupyter.domain.instance import Instance, Vote
 from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.domain.tree import TreeStatus
 
@@ -28,6 +37,7 @@ from .records import (
     StoredAnswer,
     TimerRow,
     UnfinishedTree,
+    Waiver,
 )
 
 
@@ -96,6 +106,30 @@ class IInstances(Protocol):
         self, tenant_id: TenantId, root_id: InstanceId, *, after: InstanceId | None = None, limit: int = 1000
     ) -> Sequence[Instance]:
         """Return the nodes of a tree in order of creation, parents first; `after` continues a page."""
+
+
+class IGates(Protocol):
+    """Answers to gates, and waivers given beforehand."""
+
+    async def votes(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[Vote]:
+        """Return every answer given to a gate of the instance, in order; also those changed since."""
+
+    async def save_waiver(self, waiver: Waiver) -> None:
+        """Store the waiver."""
+
+    async def revoke_waiver(self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime) -> Waiver:
+        """End the waiver and return it; one that was revoked before keeps its time. Raises `NotFound`."""
+
+    async def waivers(self, tenant_id: TenantId) -> Sequence[Waiver]:
+        """Return every waiver of the tenant, the newest first, those that ended included."""
+
+    async def waiver_for(
+        self, tenant_id: TenantId, name: str, phase: str, feature_id: str | None, now: datetime
+    ) -> Waiver | None:
+        """Return the waiver of that gate that lasts longest, neither expired nor revoked at `now`, or None.
+
+        One for a feature serves its instances only, one without serves all.
+        """
 
 
 class IAttempts(Protocol):
@@ -271,7 +305,15 @@ class IOwnership(Protocol):
 
 
 class IStateStorage(
-    IDefinitions, IInstances, IAttempts, IContinuations, IEvents, IArtifactRows, IOwnership, Protocol
+    IDefinitions,
+    IInstances,
+    IGates,
+    IAttempts,
+    IContinuations,
+    IEvents,
+    IArtifactRows,
+    IOwnership,
+    Protocol,
 ):
     """The whole store."""
 

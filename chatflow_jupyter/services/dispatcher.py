@@ -35,6 +35,7 @@ from chatflow_jupyter.domain.requests import (
     RetryDue,
     Terminate,
     Trigger,
+    WaiverFound,
 )
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import AttemptRow, ContinuationRow, InstanceFilter
@@ -120,6 +121,8 @@ class Dispatcher:
             elif note.kind is ContinuationKind.FAN_OUT:
                 done = await self._apply(row.tenant_id, note.instance_id, FanOutDue(), [row])
                 worked = worked or done is not Applied.LATER
+            elif note.kind is ContinuationKind.LOOK_FOR_WAIVER:
+                worked = await self._look_for_waiver(row) or worked
             else:
                 worked = await self._unless_damaged(self._walk_children(row)) or worked
         for (tenant_id, parent_id), waiting in ended.items():
@@ -152,6 +155,26 @@ class Dispatcher:
                     results.append(result_of(child))
         request = ChildrenEnded(children=tuple(results))
         return await self._apply(tenant_id, parent_id, request, rows) is not Applied.LATER
+
+    async def _look_for_waiver(self, row: ContinuationRow) -> bool:
+        """Open the gate the instance waits at if somebody waived it; returns whether the note is done."""
+        tenant_id, about = row.tenant_id, row.continuation.instance_id
+        instance, waiver = await self._storage.instance(tenant_id, about), None
+        if instance.gate is not None and instance.phase is not None:
+            waiver = await self._storage.waiver_for(
+                tenant_id, instance.definition.name, instance.phase, instance.feature_id, self._clock.now()
+            )
+        if waiver is None:
+            await self._storage.drop_continuations([row.continuation_id])
+            return True
+        found = WaiverFound(
+            waiver_id=waiver.waiver_id,
+            phase=waiver.phase,
+            waived_by=waiver.principal,
+            reason=waiver.reason,
+            expires_at=waiver.expires_at,
+        )
+        return await self._apply(tenant_id, about, found, [row]) is not Applied.LATER
 
     async def _walk_children(self, row: ContinuationRow) -> bool:
         """Pass a pause, resume, end or retry on to every child; returns whether the note is done with.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 from .artifacts import Artifacts
 from .orchestrator import Orchestrator
 from .pinned import PinnedDefinitions
+from .shown import shown_hash
 
 MAX_ONCE_BYTES = 64 * 1024
 OVERTIME_SEC = 30.0
@@ -84,14 +85,25 @@ class Execution:
 
     async def _start(self, row: AttemptRow, runner_id: RunnerId) -> Lease | None:
         started = AttemptStarted(attempt_id=row.attempt_id, fence=row.fence, runner_id=runner_id)
+
+        async def look(instance: Instance) -> AttemptStarted:
+            record = instance.phases.get(row.phase)
+            answer = record.gate if record else None
+            if answer is None or answer.shown is None:
+                return started
+            shown = await shown_hash(self._storage, row.tenant_id, row.instance_id, but=row.phase)
+            return replace(started, shown=shown)
+
         try:
-            instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started)
+            instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started, amend=look)
             record = await self._pinned.of(row.tenant_id, instance.definition)
         except StaleFence:
             return None
         except ChatFlowError:
             await self._give_back(row)
             raise
+        if instance.attempt is None or instance.attempt.attempt_id != row.attempt_id:
+            return None  # its approval turned out to be void, and people are asked again
         parent_id = instance.parent.instance_id if instance.parent else None
         self._held[row.attempt_id] = Held(row=row, parent_id=parent_id, started_sec=self._clock.monotonic())
         return Lease(

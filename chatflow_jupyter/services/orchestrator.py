@@ -1,8 +1,8 @@
 """Load, decide, commit: every change to an instance goes through here."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from chatflow_jupyter.domain.birth import create_child, create_root, start_at_once
@@ -19,6 +19,7 @@ from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey,
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .pinned import PinnedDefinitions
+from .shown import shown_hash
 
 KEY_LIFETIME = timedelta(days=30)
 MAX_RACES = 50
@@ -124,9 +125,14 @@ class Orchestrator:
         def keep(decision: Decision) -> RequestKey | None:
             return self._request_key(request.principal, key, body, decision)
 
+        async def look(instance: Instance) -> Request:
+            shown = await shown_hash(self._storage, tenant_id, instance_id, but=instance.phase)
+            return replace(request, shown=shown)
+
+        amend = look if request.decision else None
         while True:
             try:
-                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
+                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep, amend=amend))
             except (Conflict, InvalidInput) as error:  # perhaps because the same request came through before
                 answered = await self._answered(tenant_id, request.principal, key, body)
                 if answered is not None:
@@ -165,8 +171,11 @@ class Orchestrator:
         *,
         consumed: tuple[int, ...] = (),
         keep: Callable[[Decision], RequestKey | None] | None = None,
+        amend: Callable[[Instance], Awaitable[Request]] | None = None,
     ) -> Instance:
         """Load, decide and commit, again when somebody else was first; returns the new instance.
+
+        `amend` gives the request once more for the instance it meets, with what else is to be known.
 
         What this process committed last is tried first: a commit finds out when it is behind the store. A
         refusal is given only on what is stored.
@@ -176,7 +185,8 @@ class Orchestrator:
             instance = recent or await self._storage.instance(tenant_id, instance_id)
             is_stored, recent = recent is None, None
             record = await self._pinned.of(tenant_id, instance.definition)
-            decision = decide(record.definition, instance, request, self._clock.now())
+            asked = request if amend is None else await amend(instance)
+            decision = decide(record.definition, instance, asked, self._clock.now())
             if isinstance(decision, Refusal):
                 if is_stored:
                     raise refused(decision, instance_id)

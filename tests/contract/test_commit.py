@@ -20,7 +20,7 @@ from chatflow_jupyter.domain.instance import (
     CurrentAttempt,
     Failure,
     FanOut,
-    GateOpening,
+    GateOutcome,
     PhaseRecord,
     PhaseState,
     Status,
@@ -76,9 +76,11 @@ async def test_a_changed_instance_reads_as_decided(state_storage: IStateStorage)
             "report": PhaseRecord(
                 state=PhaseState.ACTIVE,
                 approved=True,
-                gate=GateOpening(by="people", at=later(1), principal=ALICE, reason="seen"),
+                gate=GateOutcome(
+                    by="people", at=later(1), principals=(ALICE, ALICE), reason="seen", shown=HASH
+                ),
             ),
-            "publish": PhaseRecord(state=PhaseState.ACTIVE, gate=GateOpening(by="rule", at=NOW)),
+            "publish": PhaseRecord(state=PhaseState.ACTIVE, gate=GateOutcome(by="rule", at=NOW)),
         },
         attempt=CurrentAttempt(attempt_id=NO_ATTEMPT, number=1, started=True),
         fan_out=FanOut(total=3, started=2, ended=1, failed=1),

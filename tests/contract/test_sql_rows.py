@@ -19,12 +19,14 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
-    GateOpening,
+    GateOutcome,
     Instance,
+    OpenGate,
     ParentLink,
     PhaseRecord,
     PhaseState,
     Status,
+    Vote,
     WaitingReason,
 )
 from chatflow_jupyter.ports.records import (
@@ -96,10 +98,12 @@ PHASES = st.dictionaries(
         reason=st.none() | TEXT,
         gate=st.none()
         | values_of(
-            GateOpening,
-            by=st.sampled_from(("rule", "people")),
-            principal=st.none() | TEXT,
+            GateOutcome,
+            decision=st.sampled_from(("approve", "reject")),
+            by=st.sampled_from(("rule", "people", "expiry", "waiver")),
+            principals=st.lists(TEXT, max_size=3).map(tuple),
             reason=st.none() | TEXT,
+            shown=st.none() | TEXT,
         ),
     ),
     max_size=3,
@@ -108,6 +112,21 @@ FAILURES = st.none() | values_of(
     Failure,
     cell_index=st.none() | COUNT,
     **dict.fromkeys(("phase", "cell_name", "ename", "traceback", "last_output"), st.none() | TEXT),
+)
+GATES = st.none() | values_of(
+    OpenGate,
+    expires_at=st.none() | TIME,
+    escalated=st.booleans(),
+    votes=st.lists(
+        values_of(
+            Vote,
+            decision=st.sampled_from(("approve", "reject")),
+            reason=st.none() | TEXT,
+            shown=st.none() | TEXT,
+            data=OBJECT,
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 REFERENCES = values_of(DefinitionRef)
 INSTANCES = values_of(
@@ -126,6 +145,7 @@ INSTANCES = values_of(
     phases=PHASES,
     attempt=st.none() | values_of(CurrentAttempt),
     fan_out=st.none() | values_of(FanOut),
+    gate=GATES,
     failure=FAILURES,
     started_at=st.none() | TIME,
     ended_at=st.none() | TIME,

@@ -48,9 +48,10 @@ async def test_votes_are_rows(sqlite_storage: DatabaseStateStorage) -> None:
     rows = await sqlite_storage._database.read(
         lambda c: [tuple(row) for row in c.exec_driver_sql("SELECT * FROM decisions")]
     )
-    ((tenant, instance_id, seq, phase, principal, given, _, reason, data),) = rows
+    ((tenant, instance_id, seq, phase, principal, given, _, reason, data, shown, claimed),) = rows
     assert (tenant, instance_id, seq, phase) == (LOCAL, instance.instance_id, 2, "publish")
     assert (principal, given, reason, data) == (ALICE, "approve", "fine", '{"n":1}')
+    assert (shown, claimed) == (None, 0)
 
 
 async def test_tree_status_does_the_same_work_for_a_small_and_a_large_tree(

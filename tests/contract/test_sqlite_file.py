@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,8 @@ from sqlalchemy import create_engine
 from chatflow_jupyter.adapters.sql import migrations, mounts, open_sqlite, sqlite_file
 from chatflow_jupyter.adapters.sql.schema import REVISION, metadata
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
+from chatflow_jupyter.domain.instance import OpenGate, Status
+from chatflow_jupyter.ports.records import InstanceFilter
 from tests.contract.conftest import StillClock
 from tests.contract.making import LOCAL, NOW, claimed, started, wfi
 
@@ -85,26 +88,30 @@ async def test_a_newer_home_is_refused(path: Path, clock: StillClock) -> None:
     assert path.read_bytes() == before
 
 
-async def test_an_older_home_is_upgraded_after_a_backup_copy(
-    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+def older_home(path: Path, revision: str) -> None:
+    """Make the home that the version with that schema wrote: two instances, one of them waiting at a gate."""
+    path.parent.mkdir(parents=True)
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "homes" / f"{revision}.sql").read_text())
+    connection.close()
+
+
+async def test_a_home_of_the_first_schema_is_upgraded_after_a_backup_copy(
+    path: Path, clock: StillClock
 ) -> None:
-    """There is no older schema yet, so this version pretends to be a later one with one more table."""
+    older_home(path, "0001_pre")
     storage = await open_sqlite(path, clock=clock)
-    await started(storage)
+    waiting, running = await storage.instances(LOCAL, InstanceFilter())
+    assert (running.phases["one"].approved, running.status) == (True, Status.RUNNING)
+    (timer,) = await storage.due_timers(waiting.created_at + timedelta(hours=2))
+    assert waiting.gate == OpenGate(expires_at=timer.due_at)
+    ((vote,), ()) = [await storage.votes(LOCAL, one.instance_id) for one in (running, waiting)]
+    assert (vote.principal, vote.reason, vote.shown, vote.claimed) == ("local", "fine", None, False)
+    assert await storage.waivers(LOCAL) == ()
     await storage.close()
-
-    def upgrade(connection: sqlite_file.Connection) -> None:
-        connection.exec_driver_sql("CREATE TABLE later (x)")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002_pre'")
-
-    monkeypatch.setattr(sqlite_file, "REVISION", "0002_pre")
-    monkeypatch.setattr(migrations, "upgrade", upgrade)
-    storage = await open_sqlite(path, clock=clock)
-    assert (await storage.instance(LOCAL, wfi("a"))).instance_id == wfi("a")
-    await storage.close()
-    copy = sqlite3.connect(path.with_name(f"chatflow.db.bak-{REVISION}"))
-    assert copy.execute("SELECT count(*) FROM instances").fetchone() == (1,)
-    assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
+    copy = sqlite3.connect(path.with_name("chatflow.db.bak-0001_pre"))
+    assert copy.execute("SELECT count(*) FROM instances").fetchone() == (2,)
+    assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001_pre",)
     copy.close()
 
 
@@ -117,7 +124,7 @@ async def test_a_failed_upgrade_changes_nothing(
         connection.exec_driver_sql("CREATE TABLE later (x)")
         connection.exec_driver_sql("CREATE TABLE instances (x)")
 
-    monkeypatch.setattr(sqlite_file, "REVISION", "0002_pre")
+    monkeypatch.setattr(sqlite_file, "REVISION", "9999_pre")
     monkeypatch.setattr(migrations, "upgrade", upgrade)
     with pytest.raises(Unreachable):
         await open_sqlite(path, clock=clock)

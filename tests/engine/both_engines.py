@@ -12,7 +12,8 @@ from chatflow_jupyter.services.dispatcher import Dispatcher
 from chatflow_jupyter.services.orchestrator import Orchestrator
 from chatflow_jupyter.services.pinned import PinnedDefinitions
 from tests.engine.faulty_storage import FaultyStorage, ProcessDied
-from tests.engine.model import Model, No
+from tests.engine.model import Model
+from tests.engine.model_people import No
 from tests.engine.questions import TENANT
 from tests.engine.times import START
 from tests.engine.worlds import records

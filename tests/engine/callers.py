@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, cast
 
-from chatflow_jupyter.domain.ids import AttemptId, InstanceId, RunnerId
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Principal, RunnerId, Sha256, WaiverId
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
@@ -17,11 +17,14 @@ from chatflow_jupyter.domain.requests import (
     Terminate,
     Trigger,
 )
+from chatflow_jupyter.ports.records import Waiver
 from chatflow_jupyter.services.orchestrator import NewInstance
+from chatflow_jupyter.services.shown import shown_hash
 from tests.engine.both_engines import LEASE_SEC, BothEngines, TurnedClock
-from tests.engine.model import No
+from tests.engine.model_people import VERBS, Answer, No
 from tests.engine.model_rules import Node
 from tests.engine.questions import ANN, TENANT
+from tests.engine.times import START
 from tests.engine.worlds import ROOTS
 
 ITEMS = (["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"], [], ["a", "a"], 3)
@@ -80,35 +83,98 @@ class Callers:
             decision = self.random.choice(["approve", "approve", "reject", None])
             await self.ask_trigger(node, decision if node["reason"] == "approval" else None)
 
-    async def ask_trigger(self, node: Node, decision: Any, data: dict[str, Any] | None = None) -> None:
+    async def ask_trigger(
+        self, node: Node, decision: Any, data: dict[str, Any] | None = None, who: str | None = None
+    ) -> None:
         """Trigger in both engines, perhaps with a key that was used before."""
         data = self.random.choice([{}, {"why": 1}, {"why": 2, "x": [1]}]) if data is None else data
         if self.random.random() < 0.1:
             decision = self.random.choice(["approve", "reject"])
         key = f"t{self.random.randint(1, 20)}" if self.random.random() < 0.4 else None
-        request = Trigger(principal=ANN, decision=decision, data=data)
+        answer = self.answer_for(node, decision, data, who)
+        request = Trigger(
+            principal=Principal(answer.who),
+            verbs=frozenset(VERBS[answer.who]),
+            decision=decision,
+            data=data,
+            phase=answer.phase,
+            seen=None if answer.saw is None else await self.hash_of(node, answer.saw),
+        )
 
         async def product() -> Any:
             return await self.both.orchestrator.trigger(TENANT, InstanceId(node["id"]), request, key=key)
 
         def model() -> Any:
             def go() -> Any:
-                self.model.trigger(node, decision, data)
+                self.model.trigger(node, answer)
                 shown = "paused" if node["paused"] else node["status"]
                 return {"status": shown, "current_phase": node["phase"], "waiting_reason": node["reason"]}
 
-            return self.keyed(key, (node["id"], decision, data), go)
+            return self.keyed(key and f"{answer.who} {key}", (node["id"], decision, data), go)
 
         async def short() -> Any:
             answer = await product()
             return {name: answer[name] for name in ("status", "current_phase", "waiting_reason")}
 
         await self.both.ask_racing(
-            f"trigger {node['id'][-4:]} {decision} {data} key={key}",
+            f"trigger {node['id'][-4:]} {answer} key={key}",
             short,
             model,
             lambda: self.interfere(node),
         )
+
+    def answer_for(self, node: Node, decision: Any, data: dict[str, Any], who: str | None) -> Answer:
+        """Return an answer; of nobody in particular, it may be about another gate or an older artifact."""
+        if who is not None:
+            return Answer(who=who, decision=decision, data=data)
+        return Answer(
+            who=self.random.choice(["ann", "ann", "bob", "bob", "cyd"]),
+            decision=decision,
+            data=data,
+            phase=self.random.choice([None, node["phase"], "sign"]),
+            saw=self.random.choice([None, node["version"], 0]),
+        )
+
+    async def hash_of(self, node: Node, version: int) -> Sha256:
+        """Return what the product makes of that version of the artifact."""
+        about, versions = InstanceId(node["id"]), self.both.storage.versions
+        now = versions.get(about, 0)
+        versions[about] = version
+        hashed = await shown_hash(self.both.storage, TENANT, about, but=None)  # type: ignore[arg-type]  # passes on
+        versions[about] = now
+        return hashed
+
+    async def change_artifact(self) -> None:
+        """Put another artifact where people have looked at one."""
+        node = self.some(lambda node: node["votes"] or node["attempt"])
+        if node is not None:
+            self.change_artifact_of(node)
+
+    def change_artifact_of(self, node: Node) -> None:
+        """Put another version where people have looked at one."""
+        node["version"] += 1
+        self.both.storage.versions[node["id"]] = node["version"]
+        self.both.log.append(f"artifact of {node['id'][-4:]} changed")
+
+    async def waive(self) -> None:
+        """Waive one of the gates that may be waived, for a while."""
+        phase, feature = self.random.choice(["release", "file"]), self.random.choice([None, "other"])
+        until = self.both.clock.passed_sec + self.random.choice([5, 100])
+        number = len(self.model.waivers)
+        waiver = Waiver(
+            tenant_id=TENANT,
+            waiver_id=WaiverId(f"wvr_{number:04d}"),
+            name="board",
+            phase=phase,
+            feature_id=feature,
+            principal=ANN,
+            reason="known",
+            created_at=self.both.clock.now(),
+            expires_at=START + timedelta(seconds=until),
+        )
+        await self.both.storage.save_waiver(waiver)
+        self.model.waivers.append({"name": "board", "phase": phase, "feature": feature, "until": until})
+        self.both.log.append(f"waive {phase} feature={feature} until {until}")
 
     def keyed(self, key: str | None, body: Any, act: Callable[[], Any]) -> Any:
         """Answer as the first time, refuse another request, or act."""
@@ -159,7 +225,7 @@ class Callers:
             [
                 (Pause(principal=ANN), self.model.pause),
                 (Resume(principal=ANN), self.model.resume),
-                (Trigger(principal=ANN), lambda node: self.model.trigger(node, None, {})),
+                (Trigger(principal=ANN), lambda node: self.model.trigger(node, Answer())),
                 (Terminate(principal=ANN), self.model.terminate),
             ]
         )
@@ -191,14 +257,22 @@ class Callers:
         assert known["at"] == min(one["at"] for one in queued.values()), "not the one queued longest"
         known.update(status="leased", fence=row.fence, until=self.both.clock.passed_sec + LEASE_SEC)
         self.leased.append((row.attempt_id, row.fence))
+        node = self.model.nodes[known["node"]]
+        if node["phases"][row.phase]["gate"] == ("approve", "people") and self.random.random() < 0.2:
+            self.change_artifact_of(node)
         if self.random.random() < 0.9:
             await self.start(row.attempt_id, row.fence)
         return True
 
     async def start(self, attempt: str, fence: int) -> None:
         """Say that the notebook begins."""
-        request = AttemptStarted(attempt_id=AttemptId(attempt), fence=fence, runner_id=RunnerId("r"))
         node = self.model.nodes[self.model.attempts[attempt]["node"]]
+        request = AttemptStarted(
+            attempt_id=AttemptId(attempt),
+            fence=fence,
+            runner_id=RunnerId("r"),
+            shown=await self.hash_of(node, node["version"]),
+        )
         await self.apply(f"start {attempt[-9:]}", node, request, lambda: self.model.started(attempt, fence))
 
     async def report(self, *, surely: bool = False) -> None:

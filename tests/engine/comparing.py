@@ -85,12 +85,14 @@ def _told(node: Instance) -> dict[str, Any]:
                 one.cut_off,
                 one.triggered,
                 one.approved,
-                one.gate and one.gate.by,
+                one.gate and (one.gate.decision, one.gate.by),
                 one.notebook_done,
             )
             for name, one in node.phases.items()
         },
         "attempt": attempt,
+        "votes": [(vote.principal, vote.decision) for vote in node.gate.votes] if node.gate else [],
+        "escalated": node.gate is not None and node.gate.escalated,
         "fan": fan and (fan.total, fan.started, fan.alive, fan.failed),
         "outcomes": outcomes,
         "trigger": dict(node.variables.get("trigger", {})),  # type: ignore[arg-type,call-overload]
@@ -114,6 +116,8 @@ def _expected(model: Any, node: dict[str, Any] | None) -> dict[str, Any] | None:
         "failure": node["failure"],
         "phases": {name: tuple(record.values()) for name, record in node["phases"].items()},
         "attempt": node["attempt"],
+        "votes": [(vote["who"], vote["said"]) for vote in node["votes"]],
+        "escalated": node["escalated"],
         "fan": fan and (fan["total"], fan["started"], model.alive(node), model.bad(node)),
         "outcomes": {name: value for name, value in node["vars"].items() if name != "children"},
         "trigger": node["trigger"],

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from chatflow_jupyter.domain.ids import InstanceId, TenantId
+from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId, attempt_id
 from chatflow_jupyter.domain.instance import Instance
-from chatflow_jupyter.ports.records import AttemptRow, Commit, ContinuationRow, TimerRow
+from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, Commit, ContinuationRow, TimerRow
+from tests.engine.times import START
 
 
 class ProcessDied(BaseException):
@@ -29,6 +30,7 @@ class FaultyStorage:
         self.rows: Sequence[ContinuationRow] = ()
         self.timers: Sequence[TimerRow] = ()
         self.leases: Sequence[AttemptRow] = ()
+        self.versions: dict[str, int] = {}
         self.remembered: dict[InstanceId, Instance | None] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -65,6 +67,25 @@ class FaultyStorage:
         for transition in commit.transitions:
             after = transition.decision.instance
             self.remembered[after.instance_id] = (None, transition.before, after)[after.seq % 3]
+
+    async def artifacts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[ArtifactRecord]:
+        """Return one artifact, of which there have been as many versions as laid out."""
+        of = attempt_id(instance_id, "elsewhere", 1)
+        return [
+            ArtifactRecord(
+                tenant_id=tenant_id,
+                instance_id=instance_id,
+                attempt_id=of,
+                phase="elsewhere",
+                attempt=1,
+                name="report",
+                kind="report",
+                media_type="text/plain",
+                sha256=Sha256(str(self.versions.get(instance_id, 0))),
+                size_bytes=1,
+                created_at=START,
+            )
+        ]
 
     async def _let_rival_act(self) -> None:
         if self.rival is not None:

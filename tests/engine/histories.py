@@ -10,10 +10,11 @@ from chatflow_jupyter.domain.requests import LossKind, Resume, Terminate
 from chatflow_jupyter.ports.records import ContinuationRow, TimerRow
 from tests.engine.both_engines import TurnedClock
 from tests.engine.callers import Callers
-from tests.engine.model import No
+from tests.engine.model_people import VERBS, No
 from tests.engine.model_rules import Node
 from tests.engine.questions import ANN, TENANT
 
+ONE_COMMIT = (ContinuationKind.CHILD_ENDED, ContinuationKind.FAN_OUT, ContinuationKind.LOOK_FOR_WAIVER)
 STEP_SEC = 2.5  # never within the second of rounding that a gate's clock is given
 
 
@@ -42,6 +43,8 @@ class History(Callers):
             (3, self.sweep),
             (2 if self.deadly else 0, self.lose_processes),
             (8, self.wait),
+            (2, self.change_artifact),
+            (3, self.waive),
         ]
         weights = [weight * self.random.choice([0.3, 1, 1, 3]) for weight, _ in actions]
         choices = [action for _, action in actions]
@@ -85,7 +88,7 @@ class History(Callers):
         def model() -> None:
             died = self.both.storage.rows != ()
             self.handle(str(note.kind), parent, chosen, self.both.storage.commits - before if died else None)
-            if died and note.kind not in (ContinuationKind.CHILD_ENDED, ContinuationKind.FAN_OUT):
+            if died and note.kind not in ONE_COMMIT:
                 return  # a walk that was cut off; its note waits
             for row in chosen:
                 if row.continuation_id not in self.delivered:
@@ -103,6 +106,8 @@ class History(Callers):
                 self.model.see_children_end(parent, children)
             elif kind == "fan_out":
                 self.model.look_for_room(parent)
+            elif kind == "look_for_waiver":
+                self.model.see_waiver(parent)
             else:
                 self.model.walk(kind, parent, limit)
         except No:
@@ -200,6 +205,17 @@ class History(Callers):
         ]
         assert not left, f"stuck: {[(node['id'][-4:], node['status'], node['reason']) for node in left]}"
 
+    def somebody_asked(self, node: Node) -> str:
+        """Return who can bring a gate nearer to its end: somebody asked whose approval does not stand yet."""
+        if node["reason"] != "approval":
+            return "ann"
+        stands = [
+            vote["who"]
+            for vote in node["votes"]
+            if vote["said"] == "approve" and vote["saw"] == node["version"]
+        ]
+        return next(who for who in VERBS if who not in stands and self.model.is_asked(node, who))
+
     async def help_along(self) -> bool:
         """Do one thing that somebody waits for; False when nobody does."""
         if await self.deliver_note(in_order=True) or await self.claim():
@@ -212,7 +228,7 @@ class History(Callers):
                 return True
             if node["status"] == "created" or node["reason"] in ("trigger", "approval", "retry"):
                 decision: Literal["approve"] | None = "approve" if node["reason"] == "approval" else None
-                await self.ask_trigger(node, decision, {"why": 1})
+                await self.ask_trigger(node, decision, {"why": 1}, who=self.somebody_asked(node))
                 return True
             if node["reason"] == "budget":
                 request = Terminate(principal=ANN)

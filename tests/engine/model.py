@@ -1,30 +1,24 @@
-"""A second engine: what can be asked of it. A request that changes nothing raises `No`.
-
-The text of `No` is the code with which the product must refuse.
-"""
+"""A second engine: what can be asked of it. A request that changes nothing raises `No`."""
 
 from typing import Any
 
-from tests.engine.model_rules import OVER, Node, Rules
+from tests.engine.model_gates import Gates
+from tests.engine.model_people import Answer, No
+from tests.engine.model_rules import OVER, Node
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
 
 
-class No(Exception):
-    """Nothing happens."""
-
-
-class Model(Rules):
+class Model(Gates):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:
         super().__init__()
         self.keys: dict[str, tuple[Any, Any]] = {}
 
-    def trigger(
-        self, node: Node, decision: str | None, data: dict[str, Any], *, engine: bool = False
-    ) -> None:
+    def trigger(self, node: Node, answer: Answer, *, engine: bool = False) -> None:
         """Advance: the table of states, row by row."""
+        decision, data = answer.decision, answer.data
         status, reason = node["status"], node["reason"]
         if status in ("completed", "terminated"):
             raise No("already_ended")
@@ -36,8 +30,9 @@ class Model(Rules):
             raise No("invalid_input")
         if status == "running" or reason == "children":
             raise No("busy")
-        if reason == "approval" and decision is None:
-            raise No("decision_required")
+        if reason == "approval":
+            self.vote(node, answer)
+            return
         if reason == "budget" and self.budget_is_used_up(node):
             raise No("budget_exhausted")
         if status == "failed" and node["fan"] and data:
@@ -50,23 +45,9 @@ class Model(Rules):
         elif reason == "trigger":
             self.record(node)["triggered"] = True
             self.go_on(node)
-        elif reason == "approval":
-            node["gate_at"] = None
-            self.answer_gate(node, decision == "approve")
         else:
             node["retry_at"] = None
             self.go_on(node)
-
-    def answer_gate(self, node: Node, approved: bool) -> None:
-        """A person, or the clock, has answered."""
-        if approved:
-            self.record(node).update(approved=True, gate="people")
-            self.go_on(node)
-        elif (self.spec(node).get("gate") or {}).get("on_reject") == "fail":
-            self.record(node)["state"] = "failed"
-            self.end(node, "failed", "rejected")
-        else:
-            self.end(node, "terminated")
 
     def pause(self, node: Node) -> None:
         """Queue nothing new, here and below."""
@@ -89,6 +70,7 @@ class Model(Rules):
             self.notes.append(("resume_children", node["id"], None))
         if node["reason"] == "approval":
             self.wind_gate(node)
+            self.look_for_waiver(node)
         if node["status"] == "running" and node["attempt"] is None:
             self.go_on(node)
         elif node["reason"] == "children":
@@ -142,11 +124,17 @@ class Model(Rules):
             )
 
     def started(self, attempt: str, fence: int) -> None:
-        """The notebook begins."""
-        self.report(attempt, fence)
+        """The notebook begins, unless what its approvers saw is no longer so."""
+        node = self.report(attempt, fence)
         if self.attempts[attempt].get("started"):
             raise No("stale")
-        self.attempts[attempt]["started"] = True
+        if self.is_void(node):
+            self.attempts[attempt]["status"] = "cancelled"
+            node["attempt"] = None
+            self.record(node).update(approved=False, gate=None)
+            self.go_on(node)
+        else:
+            self.attempts[attempt]["started"] = True
 
     def lost(self, attempt: str, fence: int, with_it: str = "") -> None:
         """The runner is gone: again, at most three times; with its process, at most ten times."""
@@ -168,13 +156,6 @@ class Model(Rules):
             raise No("stale")
         node["retry_at"] = None
         self.go_on(node)
-
-    def gate_expires(self, node: Node) -> None:
-        """Nobody answered in time."""
-        if node["reason"] != "approval" or node["gate_at"] is None or self.now < node["gate_at"]:
-            raise No("stale")
-        node["gate_at"] = None
-        self.answer_gate(node, False)
 
     def see_children_end(self, node: Node, children: list[Node]) -> None:
         """Count each end once, however often it is told."""
@@ -248,7 +229,7 @@ class Model(Rules):
         elif kind == "terminate_children" and parent["status"] == "terminated":
             self.terminate(child)
         elif kind == "retry_children" and child["status"] == "failed" and self.waits_for(parent, child):
-            self.trigger(child, None, {}, engine=True)
+            self.trigger(child, Answer(), engine=True)
         else:
             return False
         return True

@@ -38,6 +38,9 @@ class Rules:
             "spent": 0.0,
             "retry_at": None,
             "gate_at": None,
+            "votes": [],
+            "escalated": False,
+            "version": 0,
             "ends": 0,
             "had_children": False,
             "context": {},
@@ -79,9 +82,11 @@ class Rules:
             return self.wait(node, "trigger")
         if not record["approved"]:
             if self.people_must_open(node):
+                node.update(votes=[], escalated=False)
                 self.wind_gate(node)
+                self.look_for_waiver(node)
                 return self.wait(node, "approval")
-            record.update(approved=True, gate="rule" if "gate" in spec else None)
+            record.update(approved=True, gate=("approve", "rule") if "gate" in spec else None)
         if "notebook" in spec and not record["done"]:
             if self.budget_is_used_up(node):
                 return self.wait(node, "budget")
@@ -156,6 +161,7 @@ class Rules:
     def end(self, node: Node, status: str, failure: str | None = None) -> None:
         """Nothing happens any more; the parent is told."""
         node.update(status=status, reason=None, paused=False, attempt=None, retry_at=None, gate_at=None)
+        node.update(votes=[], escalated=False)
         node["failure"] = failure or (node["failure"] if status == "terminated" else None)
         node["ends"] += 1
         if node["parent"]:
@@ -172,6 +178,11 @@ class Rules:
         """Set the gate's clock."""
         expires = (self.spec(node).get("gate") or {}).get("expires_sec")
         node["gate_at"] = None if expires is None else self.now + expires
+
+    def look_for_waiver(self, node: Node) -> None:
+        """Have the waivers looked through, where the gate may be waived."""
+        if self.spec(node).get("gate", {}).get("waivable"):
+            self.notes.append(("look_for_waiver", node["id"], None))
 
     # children
 

@@ -3,12 +3,13 @@
 import pytest
 
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
+from tests.engine import planted_gate_faults  # noqa: F401 - adds its own
 from tests.engine.both_engines import TurnedClock
 from tests.engine.planted_faults import FAULTS, Fault
 from tests.engine.walks import walk
 from tests.limits import LIMITS
 
-SEEDS = range(max(LIMITS.examples, 100))
+SEEDS = range(max(LIMITS.examples, 400))
 STEPS = LIMITS.steps * 2
 
 

@@ -81,6 +81,33 @@ phases:
     children: {schema: nest, items: [p, q], key: {field: item}}
   - {name: after, notebook: last.ipynb, when: {field: children.q.status, operator: "==", value: completed}}
 """
+BOARD = """
+name: board
+automation_level: 100
+phases:
+  - {name: draft, notebook: draft.ipynb}
+  - name: sign
+    notebook: sign.ipynb
+    gate:
+      approvers: [ann, bob]
+      quorum: 2
+      expires_sec: 60
+      on_expire: escalate
+      escalate_to: ["verb:admin"]
+      on_reject: {goto: shelve}
+    next: [{to: release}]
+  - {name: shelve, notebook: shelve.ipynb, next: [{to: end}]}
+  - name: release
+    notebook: release.ipynb
+    gate:
+      auto: {field: sign.n, operator: "<", value: 2}
+      waivable: true
+      expires_sec: 40
+      on_expire: approve
+  - name: file
+    notebook: file.ipynb
+    gate: {waivable: true, approvers: ["verb:author"], on_reject: {goto: end}}
+"""
 TEXTS = {
     "nest": NEST,
     "grove": GROVE,
@@ -89,9 +116,10 @@ TEXTS = {
     "review": REVIEW,
     "survey": SURVEY,
     "solo": SOLO,
+    "board": BOARD,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
-ROOTS = ("grove", "review", "survey", "solo", "branch")
+ROOTS = ("board", "grove", "review", "survey", "solo", "branch")
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}
 
 

@@ -170,7 +170,11 @@ MALFORMED = [
         "start: unknown key 'shcema' .did you mean 'schema'",
     ),
     (ONE + "    start: {on_trigger: 3}\n", 6, "start"),
-    (ONE + "    gate: {on_reject: explode}\n", 6, "gate.on_reject: must be terminate or fail, not 'explode'"),
+    (
+        ONE + "    gate: {on_reject: explode}\n",
+        6,
+        "gate.on_reject: must be terminate or fail or goto, not 'explode'",
+    ),
     (ONE + "    gate: {expires_sec: -1}\n", 6, "gate.expires_sec: must be more than 0"),
     (ONE + "    gate: yes please\n", 6, "gate: must be a mapping, not 'yes please'"),
     (ONE + "    retries: {max_attempts: 0}\n", 6, "retries.max_attempts: must be at least 1"),

@@ -9,6 +9,7 @@ from .commits import MemoryCommits
 from .continuations import MemoryContinuations
 from .definitions import MemoryDefinitions
 from .events import MemoryEvents
+from .gates import MemoryGates
 from .instances import MemoryInstances
 from .ownership import MemoryOwnership
 from .tables import Tables
@@ -18,6 +19,7 @@ class MemoryStateStorage(
     MemoryDefinitions,
     MemoryCommits,
     MemoryInstances,
+    MemoryGates,
     MemoryAttempts,
     MemoryContinuations,
     MemoryEvents,

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Literal
 
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
-from chatflow_jupyter.domain.decision import Vote
 from chatflow_jupyter.domain.errors import NotFound, StaleFence
 from chatflow_jupyter.domain.events import StoredEvent
-from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, Sha256, TenantId
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, Sha256, TenantId, WaiverId
+from chatflow_jupyter.domain.instance import Instance, Vote
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -22,6 +21,7 @@ from chatflow_jupyter.ports.records import (
     Owner,
     RequestKey,
     TimerRow,
+    Waiver,
 )
 
 
@@ -44,6 +44,7 @@ class Tables:
     instances: dict[tuple[TenantId, InstanceId], Instance] = field(default_factory=dict)
     attempts: dict[tuple[TenantId, AttemptId], AttemptRow] = field(default_factory=dict)
     votes: list[tuple[TenantId, InstanceId, Vote]] = field(default_factory=list)
+    waivers: dict[tuple[TenantId, WaiverId], Waiver] = field(default_factory=dict)
     keys: dict[tuple[TenantId, Principal, str], RequestKey] = field(default_factory=dict)
     events: defaultdict[TenantId, list[StoredEvent]] = field(default_factory=lambda: defaultdict(list))
     outbox: dict[int, OutboxRow] = field(default_factory=dict)

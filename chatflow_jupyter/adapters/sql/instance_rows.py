@@ -11,7 +11,6 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
-    GateOpening,
     Instance,
     ParentLink,
     PhaseRecord,
@@ -22,6 +21,7 @@ from chatflow_jupyter.domain.instance import (
 
 from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
+from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
@@ -73,6 +73,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "phase": instance.phase,
         "phases": {name: _phase_to_json(record) for name, record in instance.phases.items()},
         "attempt": attempt and [attempt.attempt_id, attempt.number, attempt.started],
+        "gate": instance.gate and gate_to_json(instance.gate),
         "fan_out": fan_out and [fan_out.total, fan_out.started, fan_out.ended, fan_out.failed],
         "reported_risk": instance.reported_risk,
         "spent_sec": instance.spent_sec,
@@ -118,6 +119,7 @@ def instance_of(row: Row[Any]) -> Instance:
         phases={name: _phase_of(record) for name, record in state["phases"].items()},
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
+        gate=gate_of(state.get("gate")),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
@@ -159,16 +161,8 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         "started_at": optional_us(record.started_at),
         "ended_at": optional_us(record.ended_at),
         "reason": record.reason,
-        **({} if record.gate is None else {"gate": _gate_to_json(record.gate)}),
+        **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
     }
-
-
-def _gate_to_json(gate: GateOpening) -> dict[str, Any]:
-    return {"by": gate.by, "at": to_us(gate.at), "principal": gate.principal, "reason": gate.reason}
-
-
-def _gate_of(gate: dict[str, Any] | None) -> GateOpening | None:
-    return None if gate is None else GateOpening(**{**gate, "at": from_us(gate["at"])})
 
 
 def _phase_of(record: dict[str, Any]) -> PhaseRecord:
@@ -180,7 +174,7 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         cut_off=record.get("cut_off", 0),
         triggered=record["triggered"],
         approved=record["approved"],
-        gate=_gate_of(record.get("gate")),
+        gate=outcome_of(record.get("gate")),
         notebook_done=record["notebook_done"],
         started_at=optional_time(record["started_at"]),
         ended_at=optional_time(record["ended_at"]),

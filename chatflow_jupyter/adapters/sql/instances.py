@@ -10,8 +10,8 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
 from . import attempts, continuations, events, request_keys, trees
+from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
-from .rows import vote_columns
 from .schema import decisions, instances
 from .statements import Statement
 

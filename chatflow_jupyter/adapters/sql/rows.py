@@ -9,7 +9,6 @@ from chatflow_jupyter.domain.decision import (
     ContinuationKind,
     QueueAttempt,
     TimerKind,
-    Vote,
 )
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.events import Event, EventType, StoredEvent
@@ -137,21 +136,6 @@ def progress_text(progress: Progress | None) -> str | None:
             "cell_name": progress.cell_name,
         }
     )
-
-
-def vote_columns(instance: Instance, vote: Vote) -> dict[str, Any]:
-    """Return the row of a person's answer to a gate."""
-    return {
-        "tenant_id": instance.tenant_id,
-        "instance_id": instance.instance_id,
-        "seq": instance.seq,
-        "phase": vote.phase,
-        "principal": vote.principal,
-        "decision": vote.decision,
-        "decided_at": to_us(vote.at),
-        "reason": vote.reason,
-        "data": to_json(vote.data),
-    }
 
 
 def definition_columns(record: DefinitionRecord) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.sql.elements import TextClause
@@ -25,7 +26,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0001_pre"
+REVISION = "0002_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -167,8 +168,28 @@ decisions = Table(
     _time("decided_at"),
     _text("reason", null=True),
     _text("data"),
+    Column("shown", Text, nullable=True, comment="hash over the artifacts there were to see"),
+    Column("claimed", Boolean, nullable=False, server_default=false(), comment="the name was not verified"),
     PrimaryKeyConstraint("tenant_id", "instance_id", "seq", "phase", "principal"),
     _of_instance(),
+    **clustered(),
+)
+
+waivers = Table(
+    "waivers",
+    metadata,
+    _text("tenant_id"),
+    _text("waiver_id"),
+    _text("name"),
+    _text("phase"),
+    _text("feature_id", null=True),
+    _text("principal"),
+    _text("reason"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("revoked_at", null=True),
+    PrimaryKeyConstraint("tenant_id", "waiver_id"),
+    Index("waivers_by_gate", "tenant_id", "name", "phase", "expires_at"),
     **clustered(),
 )
 

@@ -3,13 +3,21 @@
 from chatflow_jupyter.ports.clock import Clock
 
 from .database import Transactions
+from .facet_of_gates import SqlGates
 from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
 from .facets_of_files import SqlArtifactRows, SqlOwnership
 from .recent import RecentInstances
 
 
 class DatabaseStateStorage(
-    SqlDefinitions, SqlInstances, SqlAttempts, SqlContinuations, SqlEvents, SqlArtifactRows, SqlOwnership
+    SqlDefinitions,
+    SqlInstances,
+    SqlGates,
+    SqlAttempts,
+    SqlContinuations,
+    SqlEvents,
+    SqlArtifactRows,
+    SqlOwnership,
 ):
     """`IStateStorage` on a relational database; every method is one transaction."""
 

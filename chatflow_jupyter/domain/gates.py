@@ -1,0 +1,95 @@
+"""Gates: when people are asked, who may answer, and how long they have."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from .conditions import Truth, evaluate
+from .decision import ContinuationKind, TimerKind
+from .definition import Gate, Phase
+from .draft import Draft
+from .events import EventType
+from .instance import GateOutcome, Instance, OpenGate, Vote, WaitingReason
+
+MAX_VOTERS = 100
+VERB = "verb:"
+"""What an entry of `approvers` begins with that names everybody with a verb."""
+_ASK_ANYBODY = Gate()
+
+
+def gate_question(phase: Phase, instance: Instance) -> tuple[str, tuple[str, ...]] | None:
+    """Return why people must open the way into `phase` (and unknown fields), or None when a rule does."""
+    if phase.gate is not None:
+        verdict = None if phase.gate.auto is None else evaluate(phase.gate.auto, instance.view)
+        if verdict is None or verdict.truth is not Truth.TRUE:
+            title = phase.gate.title or f"gate before {phase.name}"
+            return title, verdict.unknown_fields if verdict else ()
+    score = max(phase.risk, instance.reported_risk)
+    if instance.automation_level < 100 and score >= instance.automation_level:
+        return f"risk {score} reaches the automation level {instance.automation_level}", ()
+    return None
+
+
+def pass_gate(draft: Draft) -> bool:
+    """Open the way into the current phase by rule, or ask people; False while they are asked."""
+    phase = draft.phase
+    question = gate_question(phase, draft.instance)
+    if question is None:
+        draft.change_record(approved=True)
+        if phase.gate is not None:
+            draft.change_record(gate=GateOutcome(by="rule", at=draft.now))
+            draft.emit(EventType.GATE_OPENED, phase=phase.name, by="rule")
+        return True
+    title, unknown_fields = question
+    draft.change(gate=OpenGate())
+    arm_gate_expiry(draft)
+    look_for_waiver(draft)
+    detail = f"{title}; {needed(gate_of(phase), ())}" if gate_of(phase).quorum > 1 else title
+    draft.wait(WaitingReason.APPROVAL, detail, unknown_fields=list(unknown_fields) or None)
+    return False
+
+
+def gate_of(phase: Phase) -> Gate:
+    """Return the gate before `phase`; one that anybody answers where only its risk made people be asked."""
+    return phase.gate or _ASK_ANYBODY
+
+
+def open_gate(draft: Draft) -> OpenGate:
+    """Return the gate the instance waits at; only asked for where there is one."""
+    assert draft.instance.gate is not None
+    return draft.instance.gate
+
+
+def arm_gate_expiry(draft: Draft) -> None:
+    """Give the gate before the current phase its whole time from now on, when it has one."""
+    expires_sec = gate_of(draft.phase).expires_sec
+    if expires_sec is not None:
+        expires_at = draft.now + timedelta(seconds=expires_sec)
+        draft.change(gate=replace(open_gate(draft), expires_at=expires_at))
+        draft.set_timer(TimerKind.GATE_EXPIRY, expires_at)
+
+
+def look_for_waiver(draft: Draft) -> None:
+    """Have somebody look whether the gate was waived beforehand, when its author allows that."""
+    if gate_of(draft.phase).waivable:
+        draft.continue_self(ContinuationKind.LOOK_FOR_WAIVER)
+
+
+def may_answer(gate: Gate, opened: OpenGate, principal: str, verbs: Iterable[str]) -> bool:
+    """Whether that principal, with these verbs, is among those the gate asks."""
+    asked = asked_of(gate, opened)
+    return not asked or principal in asked or any(f"{VERB}{verb}" in asked for verb in verbs)
+
+
+def asked_of(gate: Gate, opened: OpenGate) -> tuple[str, ...]:
+    """Return whom the gate asks, after an escalation the further ones too; nobody in particular is `()`."""
+    return gate.approvers + (gate.escalate_to if opened.escalated else ())
+
+
+def needed(gate: Gate, votes: Sequence[Vote]) -> str:
+    """Return how far the votes are, in words."""
+    approvals, rejections = (
+        len([vote for vote in votes if vote.decision == decision]) for decision in ("approve", "reject")
+    )
+    against = f", {rejections} against" if rejections else ""
+    return f"{approvals} of {gate.quorum} approvals{against}"

@@ -1,0 +1,105 @@
+"""The second engine's gates: votes, quorum, expiry, escalation, waivers, and approvals that turn out void."""
+
+from typing import Any
+
+from tests.engine.model_people import VERBS, Answer, No
+from tests.engine.model_rules import Node, Rules
+
+
+class Gates(Rules):
+    """What becomes of a gate. `waivers` are dicts with name, phase, feature, until."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waivers: list[dict[str, Any]] = []
+
+    def vote(self, node: Node, answer: Answer) -> None:
+        """Count an answer; as many as the quorum must say the same about the same artifacts."""
+        gate = self.gate(node)
+        if answer.decision is None:
+            raise No("decision_required")
+        if answer.phase is not None and answer.phase != node["phase"]:
+            raise No("gate_passed")
+        if not self.is_asked(node, answer.who):
+            raise No("not_an_approver")
+        if answer.saw is not None and answer.saw != node["version"]:
+            raise No("artifacts_changed")
+        still = [one for one in node["votes"] if one["who"] != answer.who and one["saw"] == node["version"]]
+        new = {"who": answer.who, "said": answer.decision, "saw": node["version"], "data": answer.data}
+        node["votes"] = [*still, new]
+        same = [one for one in node["votes"] if one["said"] == answer.decision]
+        if len(same) < gate.get("quorum", 1):
+            return
+        for one in same:
+            node["trigger"].update(one["data"])
+        if answer.decision == "approve":
+            self.open(node, "people")
+        else:
+            self.close(node, "people")
+
+    def is_asked(self, node: Node, who: str) -> bool:
+        """Whether the gate asks that person: by name or verb; without any, everybody."""
+        gate = self.gate(node)
+        people = list(gate.get("approvers", []))
+        if node["escalated"]:
+            people += gate["escalate_to"]
+        return not people or who in people or any(f"verb:{verb}" in people for verb in VERBS[who])
+
+    def open(self, node: Node, by: str) -> None:
+        """Let the phase begin."""
+        self.record(node).update(approved=True, gate=("approve", by))
+        node["approved_version"] = node["version"] if by == "people" else None
+        node.update(votes=[], escalated=False, gate_at=None)
+        self.go_on(node)
+
+    def close(self, node: Node, by: str) -> None:
+        """Fail, go elsewhere, or end for good."""
+        self.record(node)["gate"] = ("reject", by)
+        node.update(votes=[], escalated=False, gate_at=None)
+        then = self.gate(node).get("on_reject", "terminate")
+        if then == "fail":
+            self.record(node)["state"] = "failed"
+            self.end(node, "failed", "rejected")
+        elif then == "terminate":
+            self.end(node, "terminated")
+        else:
+            self.record(node)["state"] = "skipped"
+            if then["goto"] == "end":
+                self.end(node, "completed")
+            else:
+                self.enter(node, then["goto"])
+                self.go_on(node)
+
+    def gate_expires(self, node: Node) -> None:
+        """Nobody answered in time."""
+        if node["reason"] != "approval" or node["gate_at"] is None or self.now < node["gate_at"]:
+            raise No("stale")
+        node["gate_at"] = None
+        then = self.gate(node).get("on_expire", "reject")
+        if then == "approve":
+            self.open(node, "expiry")
+        elif then == "escalate" and not node["escalated"]:
+            node["escalated"] = True
+            self.wind_gate(node)
+        else:
+            self.close(node, "expiry")
+
+    def see_waiver(self, node: Node) -> None:
+        """Open the gate if somebody waived it and that still holds."""
+        if node["reason"] != "approval" or node["paused"] or not self.gate(node).get("waivable"):
+            raise No("stale")
+        for waiver in self.waivers:
+            same = (waiver["name"], waiver["phase"]) == (node["name"], node["phase"])
+            if same and waiver["feature"] is None and waiver["until"] > self.now:
+                self.open(node, "waiver")
+                return
+        raise No("stale")
+
+    def is_void(self, node: Node) -> bool:
+        """Whether what the approvers of the current phase saw has changed since."""
+        gate = self.record(node)["gate"]
+        return gate == ("approve", "people") and node["approved_version"] != node["version"]
+
+    def gate(self, node: Node) -> dict[str, Any]:
+        """Return the gate before the current phase as written; empty where only its risk asks."""
+        return self.spec(node).get("gate") or {}

@@ -1,0 +1,84 @@
+"""Faults about gates, planted like those of `planted_faults`."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from chatflow_jupyter.adapters.memory.gates import MemoryGates
+from chatflow_jupyter.domain import attempt_rules, gate_rules, transition
+from chatflow_jupyter.domain.draft import Draft
+from chatflow_jupyter.domain.instance import OpenGate
+from tests.engine.planted_faults import fault, put
+
+
+@fault
+def one_person_is_a_quorum(stack: ExitStack) -> None:
+    honest = gate_rules.gate_of
+    put(stack, lambda phase: honest(phase).model_copy(update={"quorum": 1}), "gate_of", gate_rules)
+
+
+@fault
+def anybody_may_answer(stack: ExitStack) -> None:
+    put(stack, lambda *_: True, "may_answer", gate_rules)
+
+
+@fault
+def a_vote_counts_though_the_artifact_changed(stack: ExitStack) -> None:
+    honest = gate_rules.answer_gate
+
+    def answer(draft: Draft, request: Any) -> Any:
+        gate = draft.instance.gate
+        assert gate is not None
+        draft.change(gate=replace(gate, votes=tuple(replace(v, shown=request.shown) for v in gate.votes)))
+        return honest(draft, request)
+
+    put(stack, answer, "answer_gate", transition)
+
+
+@fault
+def a_changed_mind_counts_twice(stack: ExitStack) -> None:
+    honest = gate_rules.open_gate
+
+    def open_gate(draft: Draft) -> OpenGate:
+        gate = honest(draft)
+        return replace(gate, votes=tuple(replace(v, principal=f"{v.principal} once") for v in gate.votes))
+
+    put(stack, open_gate, "open_gate", gate_rules)
+
+
+@fault
+def an_escalation_goes_on_for_ever(stack: ExitStack) -> None:
+    honest = gate_rules.open_gate
+    put(stack, lambda draft: replace(honest(draft), escalated=False), "open_gate", gate_rules)
+
+
+@fault
+def a_void_approval_runs(stack: ExitStack) -> None:
+    put(stack, lambda *_: False, "approval_is_void", attempt_rules)
+
+
+@fault
+def what_one_says_counts_before_the_others_agree(stack: ExitStack) -> None:
+    honest = gate_rules.answer_gate
+
+    def answer(draft: Draft, request: Any) -> Any:
+        refusal = honest(draft, request)
+        if refusal is None:
+            draft.merge_trigger(request.data)
+        return refusal
+
+    put(stack, answer, "answer_gate", transition)
+
+
+@fault
+def a_waiver_of_another_feature_counts(stack: ExitStack) -> None:
+    async def waiver_for(self: Any, tenant: Any, name: Any, phase: Any, feature: Any, now: Any) -> Any:
+        found = [w for w in await self.waivers(tenant) if (w.name, w.phase) == (name, phase)]
+        return max((w for w in found if w.expires_at > now), key=lambda w: w.expires_at, default=None)
+
+    put(stack, waiver_for, "waiver_for", MemoryGates)
+
+
+@fault
+def a_rejection_leads_nowhere(stack: ExitStack) -> None:
+    put(stack, lambda draft, name: draft.complete(), "go_to", gate_rules)
