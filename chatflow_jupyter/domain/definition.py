@@ -11,8 +11,11 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticKnownError
 
 from .conditions import Condition, condition_to_json, parse_condition
 from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
@@ -96,6 +99,12 @@ def _approver(value: object) -> object:
     return value
 
 
+class _Goto(str):
+    """What `{goto: …}` named, told apart from a key `reject_to` that somebody wrote."""
+
+    __slots__ = ()
+
+
 Approver = Annotated[str, Field(min_length=1, max_length=255), BeforeValidator(_approver)]
 
 
@@ -145,7 +154,7 @@ class Gate(Model):
     approvers: tuple[Approver, ...] = Field(default=(), max_length=100, strict=False)
     quorum: int = Field(default=1, ge=1, le=100)
     on_reject: Literal["terminate", "fail", "goto"] = "terminate"
-    reject_to: str | None = None
+    reject_to: SkipJsonSchema[str | None] = Field(default=None)
     expires_sec: float | None = Field(default=None, gt=0, strict=False)
     on_expire: Literal["reject", "escalate", "approve"] = "reject"
     escalate_to: tuple[Approver, ...] = Field(default=(), max_length=100, strict=False)
@@ -157,9 +166,18 @@ class Gate(Model):
     def _flatten_reject(cls, raw: object) -> object:
         if isinstance(raw, Mapping):
             to = raw.get("on_reject")
-            if isinstance(to, Mapping) and set(to) == {"goto"}:
-                return {**raw, "on_reject": "goto", "reject_to": to["goto"]}
+            if isinstance(to, Mapping) and set(to) == {"goto"} and isinstance(to["goto"], str):
+                return {**raw, "on_reject": "goto", "reject_to": _Goto(to["goto"])}
         return raw
+
+    @field_validator("reject_to", mode="before")
+    @classmethod
+    def _only_by_goto(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, _Goto):
+            return str(value)
+        if info.context is STORED:
+            return value
+        raise PydanticKnownError("extra_forbidden")
 
 
 class TriggerStart(Model):

@@ -79,8 +79,12 @@ def sentence(error: "ErrorDetails", models: Mapping[str, type[BaseModel]]) -> st
         return f"`{key}` is missing"
     if kind == "literal_error":
         known = [word.strip("'") for word in re.findall(r"'[^']*'", str(limits["expected"]))]
+        if key == "on_reject":
+            known[known.index("goto")] = "{goto: phase}"
         forms = " or ".join(known) + (" or a mapping" if key == "start" else "")
-        return f"must be {forms}, not {_shown(given)}{nearest(str(given), known)}"
+        return (
+            f"must be {forms}, not {_shown(given)}{nearest(given, known) if isinstance(given, str) else ''}"
+        )
     if kind == "string_pattern_mismatch":
         return f"{_shown(given)} will not do: it {_PATTERNS[_pattern_name(path)]}"
     if kind in _BOUNDS:
@@ -114,7 +118,7 @@ def place(path: Path, root: JsonValue) -> str:
 def _unknown_key(key: str, path: Path, models: Mapping[str, type[BaseModel]]) -> str:
     parents = [part for part in path[:-1] if isinstance(part, str)]
     model = models.get(parents[-1] if parents else "")
-    known = [] if model is None else [entry.alias or name for name, entry in model.model_fields.items()]
+    known = [] if model is None else list(model.model_json_schema(by_alias=True)["properties"])
     there = f"; there are {', '.join(known)}" if known else ""
     return f"unknown key {key[:80]!r}{nearest(key, known) or there}"
 
