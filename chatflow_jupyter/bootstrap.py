@@ -27,6 +27,7 @@ from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
 from .services.templates import Templates
+from .services.waivers import Waivers
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class ChatFlow:
     definitions: Definitions
     orchestrator: Orchestrator
     queries: Queries
+    waivers: Waivers
     bus: InProcessBus
     store_file: int
     engine: "Engine | None" = None
@@ -89,15 +91,17 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
         pinned = PinnedDefinitions(storage)
         templates = Templates(settings.template_path)
         orchestrator = Orchestrator(storage, pinned, clock, UuidFactory())
+        definitions = Definitions(storage, artifacts, templates, clock)
         app = ChatFlow(
             settings=settings,
             clock=clock,
             storage=storage,
             artifacts=artifacts,
             templates=templates,
-            definitions=Definitions(storage, artifacts, templates, clock),
+            definitions=definitions,
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
+            waivers=Waivers(storage, definitions, clock, UuidFactory()),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),
         )

@@ -63,6 +63,23 @@ class Definitions:
                 return record
         raise NotFound(self._unknown(name, known))
 
+    async def look_up(self, named: str, tenant_id: TenantId) -> Definition:
+        """Return the definition of a name, alias or template folder as it is now, publishing nothing.
+
+        Raises `NotFound`, `InvalidDefinition`.
+        """
+        if "/" in named or named in (".", ".."):
+            files = await asyncio.to_thread(_read_template, Path(named))
+            return _parse(files, ENTRY, f"{named.rstrip('/')}/")
+        template = self._templates.find(named)
+        if template is not None:
+            return template.definition
+        known = await self._storage.definitions(tenant_id)
+        for record in known:
+            if named == record.definition.name or named in record.definition.aliases:
+                return record.definition
+        raise NotFound(self._unknown(named, known))
+
     async def publish_folder(
         self, folder: Path, tenant_id: TenantId, *, under: tuple[str, ...] = ()
     ) -> DefinitionRecord:

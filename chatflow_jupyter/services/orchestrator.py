@@ -126,8 +126,7 @@ class Orchestrator:
             return self._request_key(request.principal, key, body, decision)
 
         async def look(instance: Instance) -> Request:
-            shown = await shown_hash(self._storage, tenant_id, instance_id, but=instance.phase)
-            return replace(request, shown=shown)
+            return await self._with_shown(instance, request)
 
         amend = look if request.decision else None
         while True:
@@ -144,10 +143,16 @@ class Orchestrator:
         """Return what the trigger would do and the path as far as it is determined; commits nothing."""
         instance = await self._storage.instance(tenant_id, instance_id)
         record = await self._pinned.of(tenant_id, instance.definition)
-        decision = decide(record.definition, instance, request, self._clock.now())
+        asked = await self._with_shown(instance, request) if request.decision else request
+        decision = decide(record.definition, instance, asked, self._clock.now())
         if isinstance(decision, Refusal):
             raise refused(decision, instance_id)
         return forecast(record.definition, decision)
+
+    async def _with_shown(self, instance: Instance, answer: Trigger) -> Trigger:
+        """Return the answer to a gate with what there is to see now."""
+        known = (instance.tenant_id, instance.instance_id)
+        return replace(answer, shown=await shown_hash(self._storage, *known, but=instance.phase))
 
     async def pause(self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal) -> Instance:
         """Pause the instance and its subtree."""

@@ -14,7 +14,9 @@ from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, InstanceF
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .artifacts import Artifacts
+from .gate_now import GateNow, gate_now
 from .pinned import PinnedDefinitions
+from .shown import shown_hash
 
 PAGE = 1000
 
@@ -63,6 +65,15 @@ class Queries:
     async def definition(self, instance: Instance) -> Definition:
         """Return the definition the instance is pinned to."""
         return (await self._pinned.of(instance.tenant_id, instance.definition)).definition
+
+    async def gate(self, instance: Instance) -> GateNow | None:
+        """Return the gate the instance waits at and how far its answers are, or None."""
+        if instance.gate is None or instance.phase is None:
+            return None
+        definition = await self.definition(instance)
+        tenant_id, instance_id = instance.tenant_id, instance.instance_id
+        shown = await shown_hash(self._storage, tenant_id, instance_id, but=instance.phase)
+        return gate_now(definition.phase(instance.phase), instance.gate, shown)
 
     async def tree_status(self, tenant_id: TenantId, root_id: InstanceId) -> TreeStatus:
         """Return the roll-up of the tree under `root_id`."""

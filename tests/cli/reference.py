@@ -23,7 +23,10 @@ it so.
   (rotated).
 * `--json` prints one object with at least `instance_id`, `status`, `current_phase`, `waiting_reason` and
   `error`; `history --json` prints a list of events, `list --json` a list with the newest first,
-  `run --matrix --json` a list. [All fields](json-output.md).
+  `run --matrix --json` a list; `waivers --json` is about waivers. [All fields](json-output.md).
+* `trigger --approve` and `--reject` answer the gate that waits when the command begins, never a later one; an
+  answer that comes before its gate waits for it. On one machine there is one trust domain: whoever can use
+  the home may answer every gate, and `--as NAME` is kept as claimed, because nobody checks it.
 * `run`, `trigger`, `resume` and `retry` follow until the instance ends or waits; `--detach` returns at once
   with 0 and a background runner goes on. On a terminal they draw the tree, elsewhere they print one line per
   event: `TIME INSTANCE TYPE name=value …`. `NO_COLOR` switches colours off, `CHATFLOW_PLAIN=1` the drawing.

@@ -30,8 +30,8 @@ def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[
 
 def test_the_commands_of_the_contract_are_there() -> None:
     agreed = (
-        "run start trigger status tree watch list history artifacts schemas validate pause resume terminate "
-        "retry db doctor config demo completion"
+        "run start trigger status tree watch list history artifacts schemas validate waivers pause resume "
+        "terminate retry db doctor config demo completion"
     )
     assert set(agreed.split()) == {words[0] for words in COMMANDS if words}
 
@@ -93,3 +93,5 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert complete("chatflow", "te") == ["terminate"]
     assert complete("chatflow", "run", "x", "--aut") == ["--automation-level"]
     assert complete("chatflow", "db", "ba") == ["backup"]
+    assert complete("chatflow", "waivers", "re") == ["revoke"]
+    assert complete("chatflow", "waivers", "add", "--un") == ["--until"]

@@ -113,6 +113,7 @@ def comparable(output: str) -> str:
 _CHANGING = (
     (r"wfi_[0-9a-z]{26}", "wfi_ID"),
     (r"run_[0-9a-f]{32}", "run_ID"),
+    (r"wvr_[0-9a-f]{32}", "wvr_ID"),
     (r"\+dev\.[0-9a-f]{8}", "+dev.HASH"),
     (r"\b[0-9a-f]{12}\b", "HASH"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?", "MOMENT"),

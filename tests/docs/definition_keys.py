@@ -35,6 +35,8 @@ def _type(model: str, name: str, field: Mapping[str, Any]) -> str:
         return "condition"
     if name == "parameters" and model == "Definition":
         return "JSON Schema"
+    if name == "on_reject":  # the source has `{goto: phase}` where the model has two fields
+        return " or ".join(word.replace("goto", "{goto: …}") for word in field["enum"])
     kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
     if name in _SCHEMAS and kinds[0].get("type") == "object":
         return "JSON Schema"
@@ -54,6 +56,8 @@ def _words(kind: Mapping[str, Any]) -> str:
             return f"whole number{_bounds(kind)}"
         case "number":
             return f"number{_bounds(kind)}"
+        case "boolean":
+            return "true or false"
         case "object":
             return "mapping"
         case "string":
@@ -79,4 +83,6 @@ def _default(field: Mapping[str, Any]) -> str:
     value = field.get("default")
     if isinstance(value, Mapping) or (isinstance(value, Sequence) and not value):
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "none" if value is None else str(value)

@@ -1,7 +1,7 @@
 """Histories of one instance, made with `decide` alone: every state it can be in, every event it can emit."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from chatflow_jupyter.domain.birth import create_child, create_root
@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.decision import Decision, Refusal
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.events import Event
-from chatflow_jupyter.domain.ids import InstanceId, Principal, RunnerId, Sha256, TenantId, child_id
+from chatflow_jupyter.domain.ids import InstanceId, Principal, RunnerId, Sha256, TenantId, WaiverId, child_id
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, Status
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
@@ -25,6 +25,7 @@ from chatflow_jupyter.domain.requests import (
     RetryDue,
     Terminate,
     Trigger,
+    WaiverFound,
 )
 from chatflow_jupyter.domain.transition import decide
 
@@ -34,6 +35,11 @@ PLAIN = "name: plain\nautomation_level: 100\nphases:\n  - {name: one, notebook: 
 RETRYING = PLAIN.replace("one.ipynb}", "one.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}")
 TRIGGERED = PLAIN.replace("one.ipynb}", "one.ipynb, start: on_trigger}")
 GATED = PLAIN.replace("one.ipynb}", "one.ipynb, gate: {title: Go on?, expires_sec: 60}}")
+ASKING = PLAIN.replace(
+    "one.ipynb}",
+    "one.ipynb, gate: {approvers: [ann, bob], quorum: 2, expires_sec: 60, on_expire: escalate, "
+    "escalate_to: [eve], waivable: true}}",
+)
 BUDGET = PLAIN.replace("phases:", "quota: {max_duration_sec: 0}\nphases:")
 FALLING_BACK = PLAIN.replace("one.ipynb}", "one.ipynb, fallback: two}\n  - {name: two, notebook: b.ipynb}")
 SKIPPED = PLAIN.replace("one.ipynb}", "one.ipynb, when: {field: context.x, operator: exists}}")
@@ -91,7 +97,7 @@ class History:
         return self
 
 
-def started(history: History) -> Request:
+def started(history: History) -> AttemptStarted:
     """The runner begins."""
     assert history.instance.attempt is not None
     return AttemptStarted(
@@ -144,6 +150,21 @@ APPROVE = Trigger(principal=PERSON, decision="approve", reason="looked at")
 REJECT = Trigger(principal=PERSON, decision="reject", reason="not yet")
 
 
+WAIVED = WaiverFound(
+    waiver_id=WaiverId("wvr_1"),
+    phase="one",
+    waived_by=PERSON,
+    reason="known",
+    expires_at=EPOCH + timedelta(days=1),
+)
+
+
+def vote(name: str, *, shown: str | None = None, claimed: bool = False) -> Request:
+    """Somebody approves what there is to see."""
+    seen = None if shown is None else Sha256(shown * 64)
+    return Trigger(principal=Principal(name), decision="approve", shown=seen, claimed=claimed)
+
+
 def states() -> dict[str, History]:
     """One history for every state an instance can be in, by the name the table gives it."""
     made = {
@@ -171,6 +192,12 @@ def telling() -> Iterable[History]:
     yield History.of(GATED).do(START, APPROVE, started, succeeded)
     yield History.of(GATED).do(START, REJECT)
     yield History.of(GATED).do(START).later(120).do(GateExpiryDue())
+    yield History.of(ASKING).do(START, vote("ann", shown="1"), vote("bob", shown="2", claimed=True))
+    yield History.of(ASKING).do(START, vote("ann"), vote("bob"), started, succeeded)
+    agreed = History.of(ASKING).do(START, vote("ann", shown="1"), vote("bob", shown="1"))
+    yield agreed.do(replace(started(agreed), shown=Sha256("2" * 64)))
+    yield History.of(ASKING).do(START).later(120).do(GateExpiryDue())
+    yield History.of(ASKING).do(START, WAIVED)
     yield History.of(_gated_by('{field: context.x, operator: ">", value: 1}')).do(START)
     yield History.of(_gated_by("{field: context.x, operator: exists, value: false}")).do(START)
     yield History.of(RETRYING).do(START, started, failed, RetryDue(), started, lost)

@@ -5,12 +5,20 @@ from dataclasses import fields
 
 import pytest
 
-from chatflow_jupyter.domain.ids import Sha256
+from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.tree import TreeStatus
-from chatflow_jupyter.interfaces.cli.shapes import artifact_object, event_object, instance_object, print_json
-from chatflow_jupyter.ports.records import ArtifactRecord
-from tests.docs.histories import EPOCH, PLAIN, START, History, failed, started
+from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
+from chatflow_jupyter.interfaces.cli.shapes import (
+    artifact_object,
+    event_object,
+    instance_object,
+    print_json,
+    waiver_object,
+)
+from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
+from chatflow_jupyter.services.gate_now import gate_now
+from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
 from tests.docs.pages import DOCS, blocks, plain, rows, section
 
 PAGE = DOCS / "reference" / "json-output.md"
@@ -31,6 +39,33 @@ def test_the_fields_of_an_instance(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in meaning["phases"] for name in printed["phases"]["one"])
     assert all(name in meaning["failure"] for name in printed["failure"])
     assert set(printed["failure"]) <= {field.name for field in fields(Failure)}
+
+
+def test_the_fields_of_an_open_gate() -> None:
+    waiting = History.of(ASKING).do(START, vote("ann", shown="1")).instance
+    assert waiting.gate is not None
+    phase = History.of(ASKING).definition.phase("one")
+    printed = gate_object(gate_now(phase, waiting.gate, Sha256("1" * 64)))
+    assert printed is not None
+    told = _told("An open gate")
+    assert [name for name, _ in told] == list(printed)
+    (voted,) = printed["votes"]
+    assert all(name in dict(told)["votes"] for name in voted)
+
+
+def test_the_fields_of_a_waiver() -> None:
+    waiver = Waiver(
+        tenant_id=TenantId("local"),
+        waiver_id=WaiverId("wvr_1"),
+        name="plain",
+        phase="one",
+        feature_id=None,
+        principal=PERSON,
+        reason="known",
+        created_at=EPOCH,
+        expires_at=EPOCH,
+    )
+    assert [name for name, _ in _told("Waivers")] == list(waiver_object(waiver, "active"))
 
 
 def test_the_fields_of_an_event() -> None:

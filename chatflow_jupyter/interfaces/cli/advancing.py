@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput
+from chatflow_jupyter.domain.errors import Conflict
 from chatflow_jupyter.domain.forecast import Forecast
-from chatflow_jupyter.domain.instance import ENDED, FINAL, Instance, Status, WaitingReason
+from chatflow_jupyter.domain.instance import FINAL, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import Trigger
-from chatflow_jupyter.interfaces.cli.displays import display_for
+from chatflow_jupyter.interfaces.cli.answering import (
+    addressed,
+    at_its_gate,
+    give,
+    preview,
+    standing,
+    trigger_of,
+)
 from chatflow_jupyter.interfaces.cli.ending import drive, follow_to_the_end, print_accepted, print_end
-from chatflow_jupyter.interfaces.cli.following import Follower, position_now
+from chatflow_jupyter.interfaces.cli.following import position_now
 from chatflow_jupyter.interfaces.cli.main import say
-from chatflow_jupyter.interfaces.cli.parameters import read_data
 from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
 
-COMES_LATER = frozenset({WaitingReason.CHILDREN, WaitingReason.RETRY})
-
 
 def trigger(options: argparse.Namespace) -> int:
     """Advance an instance and follow it; --dry-run only tells."""
-    request = Trigger(
-        principal=Session.principal,
-        data=read_data(options.data),
-        decision=options.decision,
-        reason=options.reason,
-    )
-    if options.reason is not None and options.decision is None:
-        raise InvalidInput("--reason goes with --approve or --reject")
+    request = trigger_of(options)
 
-    async def preview(session: Session) -> int:
+    async def foresee(session: Session) -> int:
         instance = await _find(session)
-        foreseen = await session.app.orchestrator.preview(session.tenant_id, instance.instance_id, request)
+        foreseen = await preview(session, instance, await addressed(session, instance, request))
         _print_forecast(session, instance, foreseen)
         return 0
 
@@ -42,22 +38,19 @@ def trigger(options: argparse.Namespace) -> int:
         instance = await _find(session)
         after = await position_now(session, instance)
         await drive(session, instance)
-        if request.decision is not None and _gate_may_come(instance):
-            after = await _follow_to_the_gate(session, instance, request.decision, after)
-        await session.app.orchestrator.trigger(
-            session.tenant_id, instance.instance_id, request, key=options.idempotency_key
-        )
+        asked = request
+        if request.decision is not None:
+            asked, after = await at_its_gate(session, instance, request, after)
+        await give(session, instance, asked)
         return await follow_to_the_end(session, await _find(session), after=after)
 
     async def advance_detached(session: Session) -> int:
         instance = await _find(session)
-        await session.app.orchestrator.trigger(
-            session.tenant_id, instance.instance_id, request, key=options.idempotency_key
-        )
+        await give(session, instance, await addressed(session, instance, request))
         return await _go_on_detached(session)
 
     if options.dry_run:
-        return in_session(options, "query", preview)
+        return in_session(options, "query", foresee)
     if options.detach:
         return in_session(options, "query", advance_detached)
     return in_session(options, "foreground", advance)
@@ -93,7 +86,7 @@ def retry(options: argparse.Namespace) -> int:
     async def again(session: Session) -> int:
         instance = await _find(session)
         if instance.status is not Status.FAILED and instance.waiting_reason is not WaitingReason.RETRY:
-            raise Conflict(f"{instance.instance_id}: nothing to retry: it is {_standing(instance)}")
+            raise Conflict(f"{instance.instance_id}: nothing to retry: it is {standing(instance)}")
         if options.detach:
             await _advance(session, instance)
             return await _go_on_detached(session)
@@ -160,32 +153,6 @@ async def _see_to_the_rest(session: Session, instance: Instance) -> None:
     unfinished = await session.app.storage.unfinished_trees()
     if any(tree.root_id == instance.root_id for tree in unfinished):
         await go_on_in_background(session)
-
-
-def _gate_may_come(instance: Instance) -> bool:
-    if instance.status in ENDED or instance.paused:
-        return False
-    return instance.status is Status.RUNNING or instance.waiting_reason in COMES_LATER
-
-
-async def _follow_to_the_gate(session: Session, instance: Instance, decision: str, after: int) -> int:
-    """Follow until the gate is reached or nothing goes on; returns the position shown last."""
-    verb = "approving" if decision == "approve" else "rejecting"
-    say(f"the gate is not reached yet ({_standing(instance)}); following until it is, then {verb}")
-
-    def at_gate(now: Instance) -> bool:
-        return now.waiting_reason is WaitingReason.APPROVAL
-
-    with display_for(sys.stderr, session.command) as display:
-        follower = Follower(session=session, instance=instance, display=display, after=after)
-        await follower.follow(until=at_gate)
-    return follower.after
-
-
-def _standing(instance: Instance) -> str:
-    if instance.status is Status.WAITING and not instance.paused:
-        return f"waiting for {instance.waiting_reason}"
-    return f"{instance.shown_status}" + (f" in phase {instance.phase}" if instance.phase else "")
 
 
 def _print_forecast(session: Session, before: Instance, foreseen: Forecast) -> None:

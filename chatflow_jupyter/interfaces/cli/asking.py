@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject
 from chatflow_jupyter.interfaces.cli.driven import is_driven, say_that_nobody_drives
+from chatflow_jupyter.interfaces.cli.gate_wording import gate_lines, gate_object
 from chatflow_jupyter.interfaces.cli.picture import Line, picture
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import event_object, instance_object, print_json
@@ -41,13 +42,22 @@ def status(options: argparse.Namespace) -> int:
         stored = await session.app.queries.artifacts(instance.tenant_id, instance.instance_id)
         if driven is False:
             say_that_nobody_drives(session, instance)
+        gate = await session.app.queries.gate(instance)
         if options.json:
-            print_json({**instance_object(instance), "artifacts": len(stored), "driven": driven})
+            more = {"artifacts": len(stored), "driven": driven, "gate": gate_object(gate)}
+            print_json({**instance_object(instance), **more})
             return 0
         now = datetime.now(UTC)
         lines = summary_lines(
-            instance, now=now, artifacts=len(stored), stream=sys.stdout, command=session.command
+            instance,
+            now=now,
+            artifacts=len(stored),
+            stream=sys.stdout,
+            command=session.command,
+            answer_as=None if gate is None else gate.somebody_but(session.principal),
         )
+        if gate is not None and not instance.paused:
+            lines += [f"  {line}" for line in gate_lines(gate, now)]
         if instance.shown_status == "running" and instance.phase:
             lines.insert(1, f"  phase:     {instance.phase}{await _progress(session, instance)}")
         print("\n".join(lines))

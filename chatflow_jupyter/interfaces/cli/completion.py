@@ -51,7 +51,7 @@ _chatflow() {{
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$name $word" in
       ' '-*) ;;
-      'db '*|'config '*|' '*) case "$word" in -*) ;; *) name="${{name:+$name }}$word" ;; esac ;;
+      'db '*|'config '*|'waivers '*|' '*) case "$word" in -*) ;; *) name="${{name:+$name }}$word" ;; esac ;;
     esac
   done
   case "$name" in
@@ -76,7 +76,7 @@ _chatflow() {{
   local -a offered
   for word in "${{(@)words[2,CURRENT-1]}}"; do
     case "$word" in -*) continue ;; esac
-    case "$name" in ''|db|config) name="${{name:+$name }}$word" ;; esac
+    case "$name" in ''|db|config|waivers) name="${{name:+$name }}$word" ;; esac
   done
   case "$name" in
 {cases}

@@ -82,10 +82,18 @@ async def print_end(session: Session, instance: Instance) -> None:
         artifacts=len(stored),
         stream=sys.stdout,
         command=session.command,
+        answer_as=await _somebody_asked(session, instance),
     )
     for child in await _asking_children(session, instance):
-        lines += [f"  {line}" for line in waiting_lines(child, session.command)]
+        asked = await _somebody_asked(session, child)
+        lines += [f"  {line}" for line in waiting_lines(child, session.command, answer_as=asked)]
     print("\n".join(lines))
+
+
+async def _somebody_asked(session: Session, instance: Instance) -> str | None:
+    """Return a name the gate asks, when it does not ask whoever sits here."""
+    gate = await session.app.queries.gate(instance)
+    return None if gate is None else gate.somebody_but(session.principal)
 
 
 async def _asking_children(session: Session, instance: Instance) -> Sequence[Instance]:

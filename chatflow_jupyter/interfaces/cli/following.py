@@ -7,13 +7,16 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from chatflow_jupyter.domain.decision import ContinuationKind
 from chatflow_jupyter.domain.events import Event, EventType
+from chatflow_jupyter.domain.gates import gate_of
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.interfaces.cli.displays import Display, PlainDisplay
 from chatflow_jupyter.interfaces.cli.driven import say_that_nobody_drives
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot, take_snapshot
 from chatflow_jupyter.interfaces.cli.wording import failure_lines
+from chatflow_jupyter.services.gate_now import is_overdue
 
 PAGE = 500
 TICK_SEC = 0.25
@@ -109,6 +112,10 @@ class Follower:
         alone = instance.descendants == 0
         if instance.ended and alone:
             return True
+        if self._is_overdue(snapshot):
+            return False
+        if await self._may_be_waived(snapshot):
+            return False
         if instance.waiting_reason in PEOPLE and alone and not instance.paused:
             return True
         if not snapshot.quiet:
@@ -117,6 +124,24 @@ class Follower:
             return True
         unfinished = await self.session.app.storage.unfinished_trees()
         return all(tree.root_id != instance.root_id for tree in unfinished)
+
+    def _is_overdue(self, snapshot: Snapshot) -> bool:
+        """Whether a gate's time is over and this process is about to act on that."""
+        app = self.session.app
+        if app.engine is None:
+            return False
+        return any(is_overdue(node, app.clock.now()) for node in (snapshot.root, *snapshot.nodes.values()))
+
+    async def _may_be_waived(self, snapshot: Snapshot) -> bool:
+        """Whether it is still to be looked up if the gate was waived beforehand."""
+        instance = snapshot.root
+        if instance.gate is None or instance.phase is None or instance.paused:
+            return False
+        if not gate_of(snapshot.definition.phase(instance.phase)).waivable:
+            return False
+        notes = [row.continuation for row in await self.session.app.storage.continuations()]
+        looks = {note.instance_id for note in notes if note.kind is ContinuationKind.LOOK_FOR_WAIVER}
+        return instance.instance_id in looks
 
     async def _wait(self, seen: int) -> None:
         for _ in range(TICKS_BEFORE_LOOKING):

@@ -21,6 +21,7 @@ from chatflow_jupyter.interfaces.cli.commands import (
     starting,
     steering,
     templates,
+    waiving,
     watching,
 )
 
@@ -91,6 +92,7 @@ def build_parser(program: str = "chatflow") -> argparse.ArgumentParser:
         watching,
         looking,
         templates,
+        waiving,
         database,
         diagnosing,
         configuring,

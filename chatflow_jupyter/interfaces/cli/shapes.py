@@ -9,7 +9,7 @@ from datetime import datetime
 from chatflow_jupyter.domain.events import Event
 from chatflow_jupyter.domain.instance import Failure, Instance, PhaseRecord, Status
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
-from chatflow_jupyter.ports.records import ArtifactRecord
+from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
 
 COMPLETED, WAITING, FAILED, TERMINATED, CONFLICT = 0, 3, 4, 5, 7
 
@@ -37,9 +37,9 @@ def instance_object(instance: Instance) -> JsonObject:
         "feature_id": instance.feature_id,
         "automation_level": instance.automation_level,
         "paused": instance.paused,
-        "created_at": _time(instance.created_at),
-        "started_at": _time(instance.started_at),
-        "ended_at": _time(instance.ended_at),
+        "created_at": shown_time(instance.created_at),
+        "started_at": shown_time(instance.started_at),
+        "ended_at": shown_time(instance.ended_at),
         "seq": instance.seq,
         "context": instance.context,
         "outcome": outcome_of(instance),
@@ -66,7 +66,7 @@ def event_object(event: Event) -> JsonObject:
         "index": event.index,
         "phase": event.phase,
         "attempt": event.attempt,
-        "at": _time(event.at),
+        "at": shown_time(event.at),
         "principal": event.principal,
         "data": event.data,
     }
@@ -82,7 +82,23 @@ def artifact_object(record: ArtifactRecord) -> JsonObject:
         "size_bytes": record.size_bytes,
         "media_type": record.media_type,
         "sha256": record.sha256,
-        "created_at": _time(record.created_at),
+        "created_at": shown_time(record.created_at),
+    }
+
+
+def waiver_object(waiver: Waiver, state: str) -> JsonObject:
+    """Return a waiver; `state` says whether it holds."""
+    return {
+        "waiver_id": waiver.waiver_id,
+        "state": state,
+        "name": waiver.name,
+        "phase": waiver.phase,
+        "feature_id": waiver.feature_id,
+        "principal": waiver.principal,
+        "reason": waiver.reason,
+        "created_at": shown_time(waiver.created_at),
+        "expires_at": shown_time(waiver.expires_at),
+        "revoked_at": shown_time(waiver.revoked_at),
     }
 
 
@@ -103,8 +119,8 @@ def _phase(record: PhaseRecord) -> JsonObject:
     return {
         "state": str(record.state),
         "attempts": record.attempts,
-        "started_at": _time(record.started_at),
-        "ended_at": _time(record.ended_at),
+        "started_at": shown_time(record.started_at),
+        "ended_at": shown_time(record.ended_at),
         "reason": record.reason,
     }
 
@@ -123,5 +139,6 @@ def _failure(failure: Failure | None) -> JsonObject | None:
     }
 
 
-def _time(moment: datetime | None) -> str | None:
+def shown_time(moment: datetime | None) -> str | None:
+    """Return a moment as `--json` prints it: ISO 8601, UTC."""
     return None if moment is None else moment.isoformat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
@@ -66,19 +67,23 @@ def failure_lines(failure: Failure, instance: Instance, command: CommandLine) ->
     return lines
 
 
-def waiting_lines(instance: Instance, command: CommandLine) -> list[str]:
-    """Return what an instance waits for and the exact commands that go on."""
+def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | None = None) -> list[str]:
+    """Return what an instance waits for and the exact commands that go on.
+
+    `answer_as` is somebody the gate asks, where it does not ask whoever sits here.
+    """
     ident = instance.instance_id
     if instance.paused:
         return ["paused", f"  go on:    {command('resume', ident)}"]
     detail = safe_line(instance.waiting_detail or "", 300)
     match instance.waiting_reason:
         case WaitingReason.APPROVAL:
+            somebody = () if answer_as is None else ("--as", shlex.quote(safe_line(answer_as)))
             name = f"{safe_line(instance.parent.key, 60)}: " if instance.parent else ""
             return [
                 f"{name}waiting for approval before {instance.phase}: {detail}",
-                f"  approve:  {command('trigger', ident, '--approve')}",
-                f"  reject:   {command('trigger', ident, '--reject')}",
+                f"  approve:  {command('trigger', ident, '--approve', *somebody)}",
+                f"  reject:   {command('trigger', ident, '--reject', *somebody)}",
             ]
         case WaitingReason.TRIGGER:
             return [
@@ -110,7 +115,13 @@ def headline_of(instance: Instance) -> str | None:
 
 
 def summary_lines(
-    instance: Instance, *, now: datetime, artifacts: int, stream: TextIO, command: CommandLine
+    instance: Instance,
+    *,
+    now: datetime,
+    artifacts: int,
+    stream: TextIO,
+    command: CommandLine,
+    answer_as: str | None = None,
 ) -> list[str]:
     """Return the block a followed command ends with: status, duration, outcome, artifacts, what to do."""
     status = painted(instance.shown_status, STATUS_STYLE.get(instance.shown_status, "bold"), stream)
@@ -128,7 +139,7 @@ def summary_lines(
         lines += [f"  {line}" for line in failure_lines(instance.failure, instance, command)]
         lines.append(f"  go on from there: {command('retry', instance.instance_id)}")
     elif not instance.ended:
-        lines += [f"  {line}" for line in waiting_lines(instance, command)]
+        lines += [f"  {line}" for line in waiting_lines(instance, command, answer_as=answer_as)]
     return lines
 
 

@@ -64,14 +64,7 @@ def _add_trigger(commands: Subparsers) -> None:
     trigger.add_argument(
         "--data", metavar="JSON", help="trigger data, a JSON object; @FILE reads it from a file"
     )
-    answer = trigger.add_mutually_exclusive_group()
-    answer.add_argument(
-        "--approve", dest="decision", action="store_const", const="approve", help="open the gate it waits at"
-    )
-    answer.add_argument(
-        "--reject", dest="decision", action="store_const", const="reject", help="close the gate it waits at"
-    )
-    trigger.add_argument("--reason", metavar="TEXT", help="why, kept with the answer")
+    _add_answer(trigger)
     trigger.add_argument(
         "--dry-run",
         action="store_true",
@@ -81,6 +74,29 @@ def _add_trigger(commands: Subparsers) -> None:
     add_detach(trigger)
     add_place(trigger)
     add_json(trigger)
+
+
+def _add_answer(trigger: argparse.ArgumentParser) -> None:
+    answer = trigger.add_mutually_exclusive_group()
+    answer.add_argument(
+        "--approve", dest="decision", action="store_const", const="approve", help="open the gate it waits at"
+    )
+    answer.add_argument(
+        "--reject", dest="decision", action="store_const", const="reject", help="close the gate it waits at"
+    )
+    trigger.add_argument("--reason", metavar="TEXT", help="why, kept with the answer")
+    trigger.add_argument(
+        "--as",
+        dest="answer_as",
+        metavar="NAME",
+        help="answer for somebody else; kept as claimed, since nobody checks names on this machine",
+    )
+    trigger.add_argument(
+        "--seen",
+        metavar="SHA256",
+        help="answer only if the artifacts are those you looked at: `gate.shown` of `status --json`, or "
+        "its first 8 digits or more",
+    )
 
 
 def _trigger(options: argparse.Namespace) -> int:
