@@ -70,7 +70,7 @@ class Definitions:
         """
         if "/" in named or named in (".", ".."):
             files = await asyncio.to_thread(_read_template, Path(named))
-            return _parse(files, ENTRY, f"{named.rstrip('/')}/")
+            return parse_entry(files, ENTRY, f"{named.rstrip('/')}/")
         template = self._templates.find(named)
         if template is not None:
             return template.definition

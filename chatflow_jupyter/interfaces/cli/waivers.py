@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from datetime import UTC, date, datetime, time, timedelta
 
 from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import print_json, waiver_object
-from chatflow_jupyter.interfaces.cli.terminal import safe_line, table
+from chatflow_jupyter.interfaces.cli.tables import shown_table
+from chatflow_jupyter.interfaces.cli.terminal import safe_line
 from chatflow_jupyter.ports.records import Waiver
 from chatflow_jupyter.services.waivers import NewWaiver, check_new
 
@@ -30,7 +32,7 @@ def listing(options: argparse.Namespace) -> int:
         elif not found:
             print("no waivers")
         else:
-            print(table([_row(waiver, state(waiver)) for waiver in found], HEAD))
+            print(shown_table([_row(waiver, state(waiver)) for waiver in found], HEAD, sys.stdout))
         return 0
 
     return in_session(options, "query", answer)
