@@ -1,4 +1,4 @@
-"""A gate that asks several people, answered from several shells, over a `kill -9` and a clock nobody watched."""
+"""A gate that asks several people, answered from several shells, over a kill and a clock nobody watched."""
 
 from pathlib import Path
 
