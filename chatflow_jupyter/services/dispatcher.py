@@ -20,7 +20,7 @@ from chatflow_jupyter.domain.errors import (
     Unreachable,
 )
 from chatflow_jupyter.domain.fan_out import is_reopened
-from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, InstanceId, TenantId
+from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import (
     AttemptLost,
@@ -85,6 +85,8 @@ class Dispatcher:
         self._drift_sec = self._drift()
         self._sweep_from = clock.now()
         self._told: set[str] = set()
+        self._has_to_wait = False
+        self._expired_told: set[tuple[AttemptId, int]] = set()
 
     async def run(self) -> None:
         """Dispatch for ever, waking at commits and at due timers; a fault is logged and tried again."""
@@ -106,6 +108,7 @@ class Dispatcher:
 
     async def step(self) -> bool:
         """Do everything that is due now; returns whether there was anything."""
+        self._has_to_wait = False
         worked = await self._continuations()
         worked = await self._timers() or worked
         return await self._sweep() or worked
@@ -122,7 +125,7 @@ class Dispatcher:
                 done = await self._apply(row.tenant_id, note.instance_id, FanOutDue(), [row])
                 worked = worked or done is not Applied.LATER
             elif note.kind is ContinuationKind.LOOK_FOR_WAIVER:
-                worked = await self._look_for_waiver(row) or worked
+                worked = await self._unless_damaged(self._look_for_waiver(row)) or worked
             else:
                 worked = await self._unless_damaged(self._walk_children(row)) or worked
         for (tenant_id, parent_id), waiting in ended.items():
@@ -135,6 +138,7 @@ class Dispatcher:
         try:
             return await work
         except StoreDamaged as error:
+            self._has_to_wait = True
             self._tell_once(error)
             return False
 
@@ -232,17 +236,28 @@ class Dispatcher:
         if now < self._sweep_from:
             return False
         rows = await self._storage.expired_leases(now)
+        self._expired_told &= {(row.attempt_id, row.fence) for row in rows}
+        worked = False
         for row in rows:
-            if self._on_expired is not None:
-                self._on_expired(row)
-            await self.lose(row, cause="the lease expired without a heartbeat", counts_as="runner")
-        return bool(rows)
+            self._tell_of_expiry(row)
+            applied = await self.lose(row, cause="the lease expired without a heartbeat", counts_as="runner")
+            worked = worked or applied is not Applied.LATER
+        return worked
 
-    async def lose(self, row: AttemptRow, *, cause: str, counts_as: LossKind) -> None:
-        """Keep what the attempt left behind and let its phase run again."""
+    def _tell_of_expiry(self, row: AttemptRow) -> None:
+        """Say once that a lease expired: whoever listens ends the runner, and must not do so for ever."""
+        lease = row.attempt_id, row.fence
+        if self._on_expired is not None and lease not in self._expired_told:
+            self._on_expired(row)
+        self._expired_told.add(lease)
+
+    async def lose(self, row: AttemptRow, *, cause: str, counts_as: LossKind) -> "Applied":
+        """Keep what the attempt left behind and let its phase run again; returns what came of it."""
         lost = AttemptLost(attempt_id=row.attempt_id, fence=row.fence, cause=cause, counts_as=counts_as)
-        if await self._apply(row.tenant_id, row.instance_id, lost, []) is Applied.YES:
+        applied = await self._apply(row.tenant_id, row.instance_id, lost, [])
+        if applied is Applied.YES:
             await self._recovery.keep(row)
+        return applied
 
     async def _apply(
         self,
@@ -252,6 +267,17 @@ class Dispatcher:
         rows: Sequence[ContinuationRow],
     ) -> "Applied":
         """Apply and consume the notes; a refusal means they are of no consequence any more."""
+        applied = await self._tried(tenant_id, instance_id, request, rows)
+        self._has_to_wait = self._has_to_wait or applied is Applied.LATER
+        return applied
+
+    async def _tried(
+        self,
+        tenant_id: TenantId,
+        instance_id: InstanceId,
+        request: Request,
+        rows: Sequence[ContinuationRow],
+    ) -> "Applied":
         ids = tuple(row.continuation_id for row in rows)
         try:
             await self._orchestrator.apply(tenant_id, instance_id, request, consumed=ids)
@@ -278,8 +304,8 @@ class Dispatcher:
 
     async def _rest_sec(self) -> float:
         due = await self._storage.next_due()
-        if due is None:
-            return 1.0
+        if due is None or self._has_to_wait:  # what is due may be what cannot be done yet
+            return PAUSE_AFTER_FAULT_SEC
         return min(max((due - self._clock.now()).total_seconds(), 0.0), 1.0)
 
 
