@@ -212,10 +212,15 @@ def load_settings(
 def _home(flags: Mapping[str, str], environ: Mapping[str, str]) -> tuple[Path, str]:
     for text, origin in ((flags.get("home"), "flag"), (environ.get("CHATFLOW_HOME"), "CHATFLOW_HOME")):
         if text:
-            return Path(text).expanduser().absolute(), origin
+            return _real(Path(text).expanduser()), origin
     from jupyter_core.paths import jupyter_data_dir
 
-    return Path(jupyter_data_dir()).absolute() / "chatflow", "default"
+    return _real(Path(jupyter_data_dir()) / "chatflow"), "default"
+
+
+def _real(home: Path) -> Path:
+    """Return the one name of a home that may be reached by several: processes of attempts are known by it."""
+    return Path(os.path.realpath(home))
 
 
 def _template_path(environ: Mapping[str, str]) -> tuple[tuple[Path, ...], str]:

@@ -81,7 +81,7 @@ class IInstances(Protocol):
         """Return the instance as this process committed it not long ago, without asking the store, or None.
 
         It may be older than what is stored, so it serves only where a commit checks its `seq`; it never
-        shows what was not committed.
+        shows what was not committed, as long as nobody changes the values that a commit was given.
         """
 
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:

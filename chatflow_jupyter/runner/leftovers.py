@@ -42,7 +42,7 @@ def _stopped(folder: Path) -> set[int]:
 
 
 def _belonging(folder: Path) -> set[int]:
-    entry = f"{CONTEXT_VARIABLE}={folder}{os.sep}".encode()
+    entry = os.fsencode(f"{CONTEXT_VARIABLE}={folder}{os.sep}")
     table = keeper.process_table()
     alive = {pid for pid, (_, _, state) in table.items() if state not in "ZX"}
     marked = {pid for pid in alive if _was_started_with(pid, entry)}

@@ -96,3 +96,11 @@ def marked_words(mark: str) -> list[str]:
         except OSError:
             continue
     return [line for line in lines if mark in line]
+
+
+def test_a_home_whose_name_is_no_text_is_looked_through(tmp_path: Path, started: Started) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff") / "wfi_1.one.1"
+    own = start(started, folder, "sleep", "1000")
+
+    assert end_attempt(folder)
+    assert own.wait(5) == -signal.SIGKILL

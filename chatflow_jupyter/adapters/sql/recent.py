@@ -7,7 +7,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 
 MOST_KEPT = 256
-LARGEST_CHARS = 16 * 1024  # of an instance's stored state: 256 of these are 4 MiB of text
+LARGEST_CHARS = 16 * 1024  # of an instance's stored state; its context, up to 1 MiB, is not counted
 
 
 class RecentInstances:

@@ -78,8 +78,8 @@ async def examine(path: Path, artifacts: IArtifactStorage, *, read: bool, most: 
     """Read the whole store and, with `read`, all bytes it refers to; name at most `most` faults.
 
     Otherwise the bytes are only seen to be there and to have their size. Nothing is written, and the store
-    may be in use. Where the database is damaged the bytes are not looked at. Raises `Unreachable`, and
-    `HomeInUse` for a store of another version.
+    may be in use. Where the database or a row is damaged the bytes are not looked at. Raises `Unreachable`,
+    and `HomeInUse` for a store of another version.
     """
     began = time.monotonic()
     count = size_bytes = 0
