@@ -74,6 +74,13 @@ def check_json(value: object, *, what: str = "value", depth: int = 0) -> None:
             raise InvalidInput(f"{what}: a {type(value).__name__} is not JSON")
 
 
+def own_json(value: JsonObject) -> JsonObject:
+    """Return a copy that shares nothing with `value`: whoever holds that one may go on changing it."""
+    copied = _copied(value)
+    assert isinstance(copied, dict)
+    return copied
+
+
 def canonical_json(value: JsonValue) -> str:
     """Return the one encoding of `value` that hashes and comparisons use (sorted keys, no spaces)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -90,6 +97,14 @@ def type_name(value: object) -> str:
     if isinstance(value, Mapping):
         return "an object"
     return names.get(type(value), "a list")
+
+
+def _copied(value: JsonValue) -> JsonValue:
+    if isinstance(value, Mapping):
+        return {key: _copied(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(entry) for entry in value]
+    return value
 
 
 def _check_text(text: str, what: str) -> None:

@@ -77,7 +77,8 @@ class ContinuationRow:
 class Commit:
     """Everything one request changes: the instance, children born with it, the key, notes consumed.
 
-    `owner_id` is set on the tree when a root is created.
+    `owner_id` is set on the tree when a root is created. With `no_artifact_but`, it was decided on there
+    being no artifact of the instance but those of that phase.
     """
 
     tenant_id: TenantId
@@ -85,6 +86,7 @@ class Commit:
     key: RequestKey | None = None
     consumed: tuple[int, ...] = ()
     owner_id: OwnerId | None = None
+    no_artifact_but: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,7 +69,8 @@ class IInstances(Protocol):
         claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
         the change; the consumed continuations are gone; the key, if any, answers from now on.
         Creating an instance or an attempt that exists already changes nothing about it.
-        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`; `StaleFence` when a
+        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, or when it has an
+        artifact, not deleted, of another phase than `no_artifact_but` says; `StaleFence` when a
         started or ended attempt is not leased under that fence; `KeyReused` (code `key_taken`) when the
         key exists unexpired; `NotFound` when `before` names an instance that does not exist.
         """

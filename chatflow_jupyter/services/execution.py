@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput, NotFound, StaleFence
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Failure, Instance, PhaseState
-from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes
+from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes, own_json
 from chatflow_jupyter.domain.requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
@@ -26,7 +26,6 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 from .artifacts import Artifacts
 from .orchestrator import Orchestrator
 from .pinned import PinnedDefinitions
-from .shown import shown_hash
 
 MAX_ONCE_BYTES = 64 * 1024
 OVERTIME_SEC = 30.0
@@ -86,16 +85,8 @@ class Execution:
     async def _start(self, row: AttemptRow, runner_id: RunnerId) -> Lease | None:
         started = AttemptStarted(attempt_id=row.attempt_id, fence=row.fence, runner_id=runner_id)
 
-        async def look(instance: Instance) -> AttemptStarted:
-            record = instance.phases.get(row.phase)
-            answer = record.gate if record else None
-            if answer is None or answer.shown is None:
-                return started
-            shown = await shown_hash(self._storage, row.tenant_id, row.instance_id, but=row.phase)
-            return replace(started, shown=shown)
-
         try:
-            instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started, amend=look)
+            instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started)
             record = await self._pinned.of(row.tenant_id, instance.definition)
         except StaleFence:
             return None
@@ -108,7 +99,7 @@ class Execution:
         self._held[row.attempt_id] = Held(row=row, parent_id=parent_id, started_sec=self._clock.monotonic())
         return Lease(
             attempt=row,
-            variables=instance.view,
+            variables=own_json(instance.view),
             parent_id=parent_id,
             feature_id=instance.feature_id,
             bundle_sha256=record.bundle_sha256,
@@ -225,7 +216,7 @@ class Execution:
             request = AttemptSucceeded(
                 attempt_id=attempt_id,
                 fence=fence,
-                outputs=report.outputs,
+                outputs=own_json(report.outputs),
                 duration_sec=report.duration_sec,
                 risk=report.risk,
             )

@@ -1,7 +1,7 @@
 """Load, decide, commit: every change to an instance goes through here."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -11,15 +11,15 @@ from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, Se
 from chatflow_jupyter.domain.forecast import Forecast, forecast
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, Sha256, TenantId
 from chatflow_jupyter.domain.instance import Instance
-from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json
-from chatflow_jupyter.domain.requests import Pause, Request, Resume, Terminate, Trigger
+from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json, own_json
+from chatflow_jupyter.domain.requests import AttemptStarted, Pause, Request, Resume, Terminate, Trigger
 from chatflow_jupyter.domain.transition import decide
 from chatflow_jupyter.ports.clock import Clock, IdFactory
 from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .pinned import PinnedDefinitions
-from .shown import shown_hash
+from .shown import NOTHING_SHOWN, approved_of, is_about_artifacts, shown_hash
 
 KEY_LIFETIME = timedelta(days=30)
 MAX_RACES = 50
@@ -71,6 +71,7 @@ class Orchestrator:
     async def create(self, new: NewInstance, *, key: str | None = None) -> Instance:
         """Create an instance, and with `start` begin it in the same commit; a used key gives the same one."""
         check_json(new.context, what="parameters")
+        new = replace(new, context=own_json(new.context), meta=own_json(new.meta))
         tenant_id, body = new.record.tenant_id, new.body
         while True:
             answered = await self._answered(tenant_id, new.principal, key, body)
@@ -113,6 +114,7 @@ class Orchestrator:
     ) -> JsonObject:
         """Advance the instance and return the answer to keep: `answer_of` the new instance."""
         check_json(request.data, what="trigger data")
+        request = replace(request, data=own_json(request.data))
         body: JsonObject = {
             "call": "trigger",
             "instance_id": instance_id,
@@ -125,13 +127,9 @@ class Orchestrator:
         def keep(decision: Decision) -> RequestKey | None:
             return self._request_key(request.principal, key, body, decision)
 
-        async def look(instance: Instance) -> Request:
-            return await self._with_shown(instance, request)
-
-        amend = look if request.decision else None
         while True:
             try:
-                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep, amend=amend))
+                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
             except (Conflict, InvalidInput) as error:  # perhaps because the same request came through before
                 answered = await self._answered(tenant_id, request.principal, key, body)
                 if answered is not None:
@@ -143,16 +141,11 @@ class Orchestrator:
         """Return what the trigger would do and the path as far as it is determined; commits nothing."""
         instance = await self._storage.instance(tenant_id, instance_id)
         record = await self._pinned.of(tenant_id, instance.definition)
-        asked = await self._with_shown(instance, request) if request.decision else request
+        asked, _ = await self._informed(instance, request, is_stored=True)
         decision = decide(record.definition, instance, asked, self._clock.now())
         if isinstance(decision, Refusal):
             raise refused(decision, instance_id)
         return forecast(record.definition, decision)
-
-    async def _with_shown(self, instance: Instance, answer: Trigger) -> Trigger:
-        """Return the answer to a gate with what there is to see now."""
-        known = (instance.tenant_id, instance.instance_id)
-        return replace(answer, shown=await shown_hash(self._storage, *known, but=instance.phase))
 
     async def pause(self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal) -> Instance:
         """Pause the instance and its subtree."""
@@ -176,11 +169,8 @@ class Orchestrator:
         *,
         consumed: tuple[int, ...] = (),
         keep: Callable[[Decision], RequestKey | None] | None = None,
-        amend: Callable[[Instance], Awaitable[Request]] | None = None,
     ) -> Instance:
         """Load, decide and commit, again when somebody else was first; returns the new instance.
-
-        `amend` gives the request once more for the instance it meets, with what else is to be known.
 
         What this process committed last is tried first: a commit finds out when it is behind the store. A
         refusal is given only on what is stored.
@@ -190,7 +180,7 @@ class Orchestrator:
             instance = recent or await self._storage.instance(tenant_id, instance_id)
             is_stored, recent = recent is None, None
             record = await self._pinned.of(tenant_id, instance.definition)
-            asked = request if amend is None else await amend(instance)
+            asked, no_artifact_but = await self._informed(instance, request, is_stored=is_stored)
             decision = decide(record.definition, instance, asked, self._clock.now())
             if isinstance(decision, Refusal):
                 if is_stored:
@@ -202,6 +192,7 @@ class Orchestrator:
                 transitions=(Transition(before=instance, decision=decision), *births),
                 key=keep(decision) if keep else None,
                 consumed=consumed,
+                no_artifact_but=no_artifact_but,
             )
             try:
                 await self._storage.commit(commit)
@@ -209,6 +200,21 @@ class Orchestrator:
                 continue
             return decision.instance
         raise SeqConflict(f"{instance_id}: {MAX_RACES} other changes came first; try again")
+
+    async def _informed(
+        self, instance: Instance, request: Request, *, is_stored: bool
+    ) -> tuple[Request, str | None]:
+        """Return the request with what there is to see; and, when that is a guess, the phase left out of it.
+
+        As long as nobody was shown anything, nothing is the first guess, and the commit finds out.
+        """
+        if not is_about_artifacts(instance, request):
+            return request, None
+        assert isinstance(request, Trigger | AttemptStarted)
+        if not is_stored and approved_of(instance) in (None, NOTHING_SHOWN):
+            return replace(request, shown=NOTHING_SHOWN), instance.phase
+        known = (instance.tenant_id, instance.instance_id)
+        return replace(request, shown=await shown_hash(self._storage, *known, but=instance.phase)), None
 
     async def _births(self, record: DefinitionRecord, decision: Decision) -> list[Transition]:
         births = []

@@ -1,10 +1,20 @@
 """What people are shown at a gate, as one hash: when an artifact changes, so does it."""
 
 import hashlib
+from collections.abc import Mapping
 
 from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId
+from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import canonical_json
+from chatflow_jupyter.domain.requests import AttemptStarted, Request, Trigger
 from chatflow_jupyter.ports.state_storage import IArtifactRows
+
+
+def _hash_of(sha256_by_name: Mapping[str, str]) -> Sha256:
+    return Sha256(hashlib.sha256(canonical_json(dict(sha256_by_name)).encode()).hexdigest())
+
+
+NOTHING_SHOWN = _hash_of({})
 
 
 async def shown_hash(
@@ -19,5 +29,19 @@ async def shown_hash(
         this = f"{record.phase}/{record.name}"
         if record.phase != but and record.attempt >= latest.get(this, (0, ""))[0]:
             latest[this] = (record.attempt, record.sha256)
-    content = canonical_json({name: sha256 for name, (_, sha256) in latest.items()})
-    return Sha256(hashlib.sha256(content.encode()).hexdigest())
+    return _hash_of({name: sha256 for name, (_, sha256) in latest.items()})
+
+
+def is_about_artifacts(instance: Instance, request: Request) -> bool:
+    """Return whether the request is decided on what there is to see: a vote, or a phase people approved."""
+    if isinstance(request, Trigger):
+        return request.decision is not None and request.shown is None
+    if isinstance(request, AttemptStarted):
+        return request.shown is None and approved_of(instance) is not None
+    return False
+
+
+def approved_of(instance: Instance) -> Sha256 | None:
+    """Return what those who approved the current phase were shown."""
+    record = None if instance.phase is None else instance.phases.get(instance.phase)
+    return None if record is None or record.gate is None else record.gate.shown

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chatflow_jupyter.domain.decision import EndAttempt
-from chatflow_jupyter.domain.errors import Conflict, NotFound, StaleFence
+from chatflow_jupyter.domain.errors import Conflict, NotFound, SeqConflict, StaleFence
 from chatflow_jupyter.domain.ids import Sha256
 from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.ports.records import AttemptRow, JournalEntry
@@ -132,6 +132,21 @@ async def test_a_soft_deleted_artifact_is_hidden_until_restored(state_storage: I
     assert hidden.deleted_at == later(5)
     await state_storage.set_artifact_deleted(LOCAL, attempt.attempt_id, "report.html", None)
     assert list(await state_storage.artifacts(LOCAL, attempt.instance_id)) == [artifact(attempt)]
+
+
+async def test_what_was_decided_on_there_being_no_artifact_is_refused_when_there_is_one(
+    state_storage: IStateStorage,
+) -> None:
+    attempt = await leased(state_storage)
+    await state_storage.publish_artifact(artifact(attempt), attempt.fence)
+    before = await state_storage.instance(LOCAL, attempt.instance_id)
+    with pytest.raises(SeqConflict):
+        await state_storage.commit(commit_of(step(before), no_artifact_but="another"))
+    assert await state_storage.instance(LOCAL, attempt.instance_id) == before
+    await state_storage.commit(commit_of(step(before), no_artifact_but=attempt.phase))
+    await state_storage.set_artifact_deleted(LOCAL, attempt.attempt_id, "report.html", later(5))
+    after = replace(before, seq=before.seq + 1)
+    await state_storage.commit(commit_of(step(after), no_artifact_but="another"))
 
 
 async def test_deleting_an_unknown_artifact_is_not_found(state_storage: IStateStorage) -> None:

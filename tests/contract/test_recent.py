@@ -55,6 +55,18 @@ def test_large_and_ended_instances_are_forgotten() -> None:
     assert kept(recent, instance) is None
 
 
+def test_what_was_created_with_much_is_not_kept() -> None:
+    recent = RecentInstances()
+    for context in ({"text": "x" * LARGEST_CHARS}, {"many": [{"a": n} for n in range(LARGEST_CHARS)]}):
+        instance = new_instance("a", context=context)
+        recent.keep([(instance, 1)])
+        assert kept(recent, instance) is None
+    small = new_instance("a", context={"text": "x" * (LARGEST_CHARS - 100)})
+    recent.keep([(small, 1)])
+    recent.keep([(replace(small, seq=2), 1)])
+    assert kept(recent, small) == replace(small, seq=2)
+
+
 def test_of_two_commits_answered_in_the_other_order_the_later_one_stays() -> None:
     recent, instance = RecentInstances(), new_instance("a")
     recent.keep([(replace(instance, seq=3), 1)])

@@ -267,12 +267,7 @@ class Callers:
     async def start(self, attempt: str, fence: int) -> None:
         """Say that the notebook begins."""
         node = self.model.nodes[self.model.attempts[attempt]["node"]]
-        request = AttemptStarted(
-            attempt_id=AttemptId(attempt),
-            fence=fence,
-            runner_id=RunnerId("r"),
-            shown=await self.hash_of(node, node["version"]),
-        )
+        request = AttemptStarted(attempt_id=AttemptId(attempt), fence=fence, runner_id=RunnerId("r"))
         await self.apply(f"start {attempt[-9:]}", node, request, lambda: self.model.started(attempt, fence))
 
     async def report(self, *, surely: bool = False) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId, attempt_id
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, Commit, ContinuationRow, TimerRow
@@ -43,6 +44,8 @@ class FaultyStorage:
         if self.dies == "before":
             self.dies = None
             raise ProcessDied(committed=False)
+        if commit.no_artifact_but is not None:
+            await self._require_no_artifact(commit)
         await self.inner.commit(commit)
         self.commits += 1
         self._remember(commit)
@@ -63,13 +66,21 @@ class FaultyStorage:
         reads = self.rival is not None and self.rival_comes == "at reading"
         return None if reads else self.remembered.get(instance_id)
 
+    async def _require_no_artifact(self, commit: Commit) -> None:
+        for transition in commit.transitions:
+            about = transition.decision.instance.instance_id
+            if transition.before is not None and await self.artifacts(commit.tenant_id, about):
+                raise SeqConflict(f"{about} has an artifact")
+
     def _remember(self, commit: Commit) -> None:
         for transition in commit.transitions:
             after = transition.decision.instance
             self.remembered[after.instance_id] = (None, transition.before, after)[after.seq % 3]
 
     async def artifacts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[ArtifactRecord]:
-        """Return one artifact, of which there have been as many versions as laid out."""
+        """Return one artifact, of which there have been as many versions as laid out; at first none."""
+        if not self.versions.get(instance_id):
+            return []
         of = attempt_id(instance_id, "elsewhere", 1)
         return [
             ArtifactRecord(
@@ -81,7 +92,7 @@ class FaultyStorage:
                 name="report",
                 kind="report",
                 media_type="text/plain",
-                sha256=Sha256(str(self.versions.get(instance_id, 0))),
+                sha256=Sha256(str(self.versions[instance_id])),
                 size_bytes=1,
                 created_at=START,
             )

@@ -8,6 +8,7 @@ from chatflow_jupyter.adapters.memory.gates import MemoryGates
 from chatflow_jupyter.domain import attempt_rules, gate_rules, transition
 from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import OpenGate
+from chatflow_jupyter.services.orchestrator import Orchestrator
 from tests.engine.planted_faults import fault, put
 
 
@@ -82,3 +83,14 @@ def a_waiver_of_another_feature_counts(stack: ExitStack) -> None:
 @fault
 def a_rejection_leads_nowhere(stack: ExitStack) -> None:
     put(stack, lambda draft, name: draft.complete(), "go_to", gate_rules)
+
+
+@fault
+def a_guess_at_what_is_shown_is_believed(stack: ExitStack) -> None:
+    honest = Orchestrator._informed
+
+    async def informed(self: Any, instance: Any, request: Any, *, is_stored: bool) -> Any:
+        asked, _ = await honest(self, instance, request, is_stored=is_stored)
+        return asked, None
+
+    put(stack, informed, "_informed", Orchestrator)

@@ -138,6 +138,21 @@ def test_people_are_asked_again_when_it_changes_before_the_phase_begins(world: W
     run(story())
 
 
+def test_what_was_seen_as_nothing_is_looked_at_again_before_the_phase_begins(world: World) -> None:
+    async def story() -> None:
+        instance = await at_the_board(world)
+        await take_away(world, instance)
+        for who in ("ann", "bob"):
+            await answer(world, instance, who)
+        assert (await world.now(instance.instance_id)).status is Status.RUNNING
+        (record,) = await world.storage.artifacts(LOCAL_TENANT, instance.instance_id, include_deleted=True)
+        await world.storage.set_artifact_deleted(LOCAL_TENANT, record.attempt_id, record.name, None)
+        assert await world.lease() is None
+        assert (await world.now(instance.instance_id)).waiting_reason is WaitingReason.APPROVAL
+
+    run(story())
+
+
 def test_nobody_else_may_answer(world: World) -> None:
     async def story() -> None:
         instance = await at_the_board(world)

@@ -5,6 +5,7 @@ import pytest
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, NotFound
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Status
+from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.domain.requests import Trigger
 from chatflow_jupyter.ports.records import InstanceFilter
 from tests.services.world import TREE, ProcessDied, World, run
@@ -206,5 +207,21 @@ def test_an_unknown_id_and_one_of_another_tenant_are_answered_alike(world: World
                 await world.orchestrator.pause(tenant, wanted, LOCAL_PRINCIPAL)
             told.append(caught.value.message.replace(wanted, "ID"))
         assert told[0] == told[1]
+
+    run(story())
+
+
+def test_what_a_caller_does_to_its_own_values_later_is_not_stored(world: World) -> None:
+    async def story() -> None:
+        context: dict[str, JsonValue] = {"files": ["a.py"]}
+        outputs: dict[str, JsonValue] = {"high": {"count": 1}}
+        instance = await world.new(context=context)
+        context["files"].append("b.py")  # type: ignore[union-attr]
+        lease = await world.must_lease()
+        lease.variables["context"]["files"].append("c.py")  # type: ignore[index,call-overload,union-attr]
+        await world.end(lease, **outputs)
+        outputs["high"]["count"] = 2  # type: ignore[index,call-overload]
+        stored = await world.now(instance.instance_id)
+        assert (stored.context, stored.variables["one"]) == ({"files": ["a.py"]}, {"high": {"count": 1}})
 
     run(story())

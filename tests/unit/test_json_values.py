@@ -16,6 +16,7 @@ from chatflow_jupyter.domain.json_values import (
     decode_json,
     decode_object,
     encoded_size_bytes,
+    own_json,
 )
 
 
@@ -92,6 +93,19 @@ def test_what_can_be_stored_comes_back_unchanged(value: object) -> None:
     encoded = canonical_json(value)  # type: ignore[arg-type]  # hypothesis knows no JsonValue
     assert canonical_json(json.loads(encoded)) == encoded
     assert encoded_size_bytes(value) == len(encoded.encode())  # type: ignore[arg-type]
+
+
+@given(st.dictionaries(st.text(max_size=3), JSON))
+def test_an_own_copy_is_equal_and_shares_nothing_that_can_change(value: dict[str, object]) -> None:
+    copy = own_json(value)  # type: ignore[arg-type]
+    assert copy == value
+    before, left = json.dumps(copy), [value]
+    while left:
+        inner = left.pop()
+        left += inner if isinstance(inner, list) else inner.values() if isinstance(inner, dict) else []  # type: ignore[arg-type]
+        if isinstance(inner, list | dict):
+            inner.clear()
+    assert json.dumps(copy) == before
 
 
 @given(st.text(max_size=40) | st.binary(max_size=40))

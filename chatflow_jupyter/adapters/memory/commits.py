@@ -11,7 +11,7 @@ from chatflow_jupyter.domain.decision import (
 )
 from chatflow_jupyter.domain.errors import KeyReused, SeqConflict
 from chatflow_jupyter.domain.events import StoredEvent
-from chatflow_jupyter.domain.ids import TenantId
+from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import (
     AttemptRow,
@@ -63,6 +63,7 @@ def _check(tables: Tables, commit: Commit) -> None:
     for transition in commit.transitions:
         if transition.before is not None:
             _check_seq(tables, commit.tenant_id, transition.before)
+            _check_artifacts(tables, commit, transition.before.instance_id)
         for change in transition.decision.attempts:
             if isinstance(change, StartAttempt | EndAttempt):
                 tables.leased(commit.tenant_id, change.attempt_id, change.fence)
@@ -73,6 +74,15 @@ def _check_seq(tables: Tables, tenant_id: TenantId, before: Instance) -> None:
     if stored.seq != before.seq:
         message = f"instance {before.instance_id} is at transition {stored.seq}, not {before.seq}"
         raise SeqConflict(message)
+
+
+def _check_artifacts(tables: Tables, commit: Commit, instance_id: InstanceId) -> None:
+    if commit.no_artifact_but is None:
+        return
+    for record in tables.artifacts.values():
+        of_instance = (record.tenant_id, record.instance_id) == (commit.tenant_id, instance_id)
+        if of_instance and record.phase != commit.no_artifact_but and record.deleted_at is None:
+            raise SeqConflict(f"instance {instance_id} has the artifact {record.name} of {record.phase}")
 
 
 def _add_events(tables: Tables, tenant_id: TenantId, transition: Transition) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Executable, and_, bindparam, delete, or_, select, update
 
-from chatflow_jupyter.domain.errors import Conflict, NotFound
+from chatflow_jupyter.domain.errors import Conflict, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId
 from chatflow_jupyter.ports.records import ArtifactRecord
 
@@ -71,6 +71,16 @@ ARTIFACTS_OF_INSTANCE = Statement(
     .where(artifacts.c.tenant_id == bindparam("tenant"), artifacts.c.instance_id == bindparam("instance"))
     .order_by(artifacts.c.phase, artifacts.c.attempt, artifacts.c.name)
 )
+ARTIFACT_OF_OTHER_PHASE = Statement(
+    select(artifacts.c.name, artifacts.c.phase)
+    .where(
+        artifacts.c.tenant_id == bindparam("tenant"),
+        artifacts.c.instance_id == bindparam("instance"),
+        artifacts.c.phase != bindparam("but"),
+        artifacts.c.deleted_at.is_(None),
+    )
+    .limit(1)
+)
 SET_DELETED = Statement(
     update(artifacts)
     .where(
@@ -109,6 +119,14 @@ def publish(connection: Connection, record: ArtifactRecord, fence: int | None) -
     if LIVE_BLOB.run(connection, tenant=record.tenant_id, hash=record.sha256).first() is None:
         raise Conflict(f"the bytes of artifact {record.name} are not stored", code="blob_missing")
     PUBLISH_ARTIFACT.write(connection, **artifact_columns(record))
+
+
+def require_none(connection: Connection, tenant_id: TenantId, instance_id: InstanceId, *, but: str) -> None:
+    """Raise `SeqConflict` when the instance has an artifact, not deleted, of another phase."""
+    found = ARTIFACT_OF_OTHER_PHASE.one(connection, tenant=tenant_id, instance=instance_id, but=but)
+    if found is not None:
+        name, phase = found
+        raise SeqConflict(f"instance {instance_id} has the artifact {name} of phase {phase}")
 
 
 def artifacts_of(

@@ -61,7 +61,9 @@ EVENTS_OF_NODE = Statement(_LATER.where(_OF_INSTANCE, _OF_ROOT))
 def reserve(connection: Connection, tenant_id: TenantId, applied: Sequence[Transition]) -> int:
     """Take the tenant's next dense positions for the events of these transitions; returns the first."""
     count = sum(len(transition.decision.events) for transition in applied)
-    last: int = RESERVE_POSITIONS.run(connection, tenant_id=tenant_id, last_position=count).scalar_one()
+    row = RESERVE_POSITIONS.one(connection, tenant_id=tenant_id, last_position=count)
+    assert row is not None
+    last: int = row[0]
     return last - count + 1
 
 

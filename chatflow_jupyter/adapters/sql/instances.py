@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import attempts, continuations, events, request_keys, trees
+from . import artifacts, attempts, continuations, events, request_keys, trees
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -52,6 +52,8 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
         if transition.before is not None:
             after = transition.decision.instance
             advanced.append((after, _advance(connection, tenant_id, transition.before, after)))
+            if commit.no_artifact_but is not None:
+                artifacts.require_none(connection, tenant_id, after.instance_id, but=commit.no_artifact_but)
     applied = _without_known_births(connection, commit)
     position = events.reserve(connection, tenant_id, applied)
     _insert_births(connection, applied, position)

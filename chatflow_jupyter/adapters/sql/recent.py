@@ -1,13 +1,14 @@
 """Instances as this process last committed them: the next transition need not read what was just written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.json_values import JsonValue
 
 MOST_KEPT = 256
-LARGEST_CHARS = 16 * 1024  # of an instance's stored state; its context, up to 1 MiB, is not counted
+LARGEST_CHARS = 16 * 1024  # of an instance's stored state, and again of what it was created with
 
 
 class RecentInstances:
@@ -31,7 +32,24 @@ class RecentInstances:
                 if known is not None and known.seq > instance.seq:
                     continue  # two commits were answered in the other order
                 self._kept.pop(this, None)
-                if size_chars <= LARGEST_CHARS and not instance.ended:
+                if size_chars <= LARGEST_CHARS and not instance.ended and _born_small(instance, known):
                     self._kept[this] = instance
             while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
+
+
+def _born_small(instance: Instance, known: Instance | None) -> bool:
+    if known is not None and known.context is instance.context and known.meta is instance.meta:
+        return True
+    chars, left = 0, list[JsonValue]((instance.context, instance.meta))
+    while left and chars <= LARGEST_CHARS:  # what is far larger is not walked through at every transition
+        value = left.pop()
+        if isinstance(value, str):
+            chars += len(value)
+        elif isinstance(value, Mapping):
+            chars += sum(map(len, value))
+            left.extend(value.values())
+        elif isinstance(value, Sequence):
+            left.extend(value)
+        chars += 2
+    return chars <= LARGEST_CHARS

@@ -32,6 +32,14 @@ class Statement:
         text, bind = self._for(connection.dialect)
         return connection.exec_driver_sql(text, bind(parameters))
 
+    def one(self, connection: Connection, **parameters: object) -> tuple[Any, ...] | None:
+        """Execute with these parameters and return the first row, which is a plain tuple, if there is one."""
+        text, bind = self._for(connection.dialect)
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(text, bind(parameters))
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
+
     def write(self, connection: Connection, **parameters: object) -> int:
         """Execute with these parameters and return how many rows it changed."""
         text, bind = self._for(connection.dialect)
