@@ -36,6 +36,7 @@ from chatflow_jupyter.services.pinned import PinnedDefinitions
 from chatflow_jupyter.services.queries import Queries
 from chatflow_jupyter.services.recovery import Recovery
 from chatflow_jupyter.services.templates import Templates
+from chatflow_jupyter.services.waivers import Waivers
 
 T = TypeVar("T")
 LEASE_SEC = 30.0
@@ -183,6 +184,7 @@ class World:
         self.definitions = Definitions(self.storage, self.artifacts, self.templates, self.clock)
         self.orchestrator = Orchestrator(self.storage, self.pinned, self.clock, CountedIds())
         self.queries = Queries(self.storage, self.artifacts, self.pinned, self.clock)
+        self.waivers = Waivers(self.storage, self.definitions, self.clock, CountedIds())
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
         self.recovery = Recovery(self.storage, self.artifacts, self.work, end_attempt)
