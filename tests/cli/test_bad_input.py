@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.program import Program, write_notebook, write_template
 
+WAIVE = ("waivers", "add", "gated", "second")
 NOTHING_WRITTEN = [
     ([], 2, "the following arguments are required: COMMAND"),
     (["rnu"], 2, "did you mean 'run'?"),
@@ -40,6 +41,38 @@ NOTHING_WRITTEN = [
     (["trigger", "last", "--data", "{"], 2, "--data: "),
     (["trigger", "last", "--reason", "because"], 2, "goes with --approve or --reject"),
     (["trigger", "last", "--approve", "--reject"], 2, "not allowed with argument --approve"),
+    (["trigger", "last", "--as", "ann"], 2, "--as goes with --approve or --reject"),
+    (["trigger", "last", "--seen", "0123456789ab"], 2, "--seen goes with --approve or --reject"),
+    (["trigger", "last", "--approve", "--seen", "0123"], 2, "--seen '0123': 8 to 64 of the digits"),
+    (["trigger", "last", "--approve", "--seen", "notahash"], 2, "--seen 'notahash': 8 to 64 of the digits"),
+    (["trigger", "last", "--approve", "--seen", "a" * 65], 2, "8 to 64 of the digits"),
+    (["trigger", "last", "--approve", "--as", ""], 2, "--as '': 1 to 255 printable characters"),
+    (["trigger", "last", "--approve", "--as", " ann"], 2, "--as ' ann': 1 to 255 printable characters"),
+    (["trigger", "last", "--approve", "--as", "a\x1b[31m"], 2, "1 to 255 printable characters"),
+    (["trigger", "last", "--approve", "--as", "verb:admin"], 2, "nobody is called that"),
+    (["trigger", "last", "--approve", "--as", "engine", "--dry-run"], 2, "nobody is called that"),
+    (["waivers"], 2, "the following arguments are required: COMMAND"),
+    (["waivers", "ad"], 2, "did you mean 'add'?"),
+    (["waivers", "add", "gated", "second", "--until", "+1d"], 2, "arguments are required: --reason"),
+    (["waivers", "add", "gated", "second", "--reason", "x"], 2, "arguments are required: --until"),
+    ([*WAIVE, "--until", "2020-01-01", "--reason", "x"], 2, "UTC: that is over already"),
+    ([*WAIVE, "--until", "2020-01-01T10:00", "--reason", "x"], 2, "UTC: that is over already"),
+    ([*WAIVE, "--until", "9000-01-01", "--reason", "x"], 2, "is more than 366 days from now"),
+    ([*WAIVE, "--until", "9999-12-31", "--reason", "x"], 2, "--until '9999-12-31': a day as 2026-12-31"),
+    ([*WAIVE, "--until", "0001-01-01", "--reason", "x"], 2, "over already"),
+    ([*WAIVE, "--until", "2026-02-30", "--reason", "x"], 2, "--until '2026-02-30': a day as 2026-12-31"),
+    ([*WAIVE, "--until", "tomorrow", "--reason", "x"], 2, "--until 'tomorrow': a day as 2026-12-31"),
+    ([*WAIVE, "--until", "+400d", "--reason", "x"], 2, "is more than 366 days from now"),
+    ([*WAIVE, "--until", "+999999999d", "--reason", "x"], 2, "--until '+999999999d': a day as"),
+    ([*WAIVE, "--until", "+0h", "--reason", "x"], 2, "over already"),
+    ([*WAIVE, "--until", "+1d", "--reason", " "], 2, "reason: say why"),
+    ([*WAIVE, "--until", "+1d", "--reason", "x" * 1001], 2, "1001 characters are more than 1000"),
+    ([*WAIVE, "--until", "+1d", "--reason", "x", "--feature", ""], 2, "feature: must have 1 to 255"),
+    (
+        ["waivers", "add", "gated@1.0.0", "second", "--until", "+1d", "--reason", "x"],
+        2,
+        "about every version",
+    ),
     (["validate", "nowhere"], 6, "nowhere: there is no such file or folder"),
     (["completion", "tcsh"], 2, "unknown shell 'tcsh'; there are: bash, zsh, fish"),
     (["db"], 2, "the following arguments are required: COMMAND"),
@@ -80,6 +113,10 @@ def test_one_line_and_nothing_written(
     assert not chatflow.home.exists()
 
 
+def _add(schema: str, phase: str) -> tuple[str, ...]:
+    return ("waivers", "add", schema, phase, "--until", "+1d", "--reason", "known")
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -91,6 +128,13 @@ def test_one_line_and_nothing_written(
         (["trigger", "wfi_unknown"], 6, "there is no such instance"),
         (["artifacts", "wfi_unknown", "--save", "x"], 6, "there is no such instance"),
         (["schemas", "gaetd"], 6, "did you mean gated?"),
+        ([*_add("gaetd", "second")], 6, "did you mean gated?"),
+        ([*_add("./nowhere", "second")], 6, "there is no such folder"),
+        ([*_add("gated", "secnd")], 6, "there is no phase 'secnd' (did you mean 'second'?)"),
+        ([*_add("gated", "first")], 6, "there is no gate before first; there are gates before second"),
+        ([*_add("gated", "second")], 7, "does not say `waivable: true`"),
+        (["waivers", "revoke", "wvr_unknown"], 6, "there is no such waiver; `chatflow waivers list` shows"),
+        (["waivers", "revoke", "\x1b[31mred"], 6, "there is no such waiver"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(
