@@ -142,6 +142,10 @@ class Route(Model):
     to: str
 
 
+MAX_EXPIRES_SEC = 3_155_760_000
+"""A hundred years: what lies much further ahead is no date any more."""
+
+
 class Gate(Model):
     """The stop before a phase that a rule must open, or as many people as `quorum` who agree.
 
@@ -155,7 +159,7 @@ class Gate(Model):
     quorum: int = Field(default=1, ge=1, le=100)
     on_reject: Literal["terminate", "fail", "goto"] = "terminate"
     reject_to: SkipJsonSchema[str | None] = Field(default=None)
-    expires_sec: float | None = Field(default=None, gt=0, strict=False)
+    expires_sec: float | None = Field(default=None, gt=0, le=MAX_EXPIRES_SEC, strict=False)
     on_expire: Literal["reject", "escalate", "approve"] = "reject"
     escalate_to: tuple[Approver, ...] = Field(default=(), max_length=100, strict=False)
     waivable: bool = False

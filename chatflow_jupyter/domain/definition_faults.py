@@ -89,7 +89,7 @@ def sentence(error: "ErrorDetails", models: Mapping[str, type[BaseModel]]) -> st
         return f"{_shown(given)} will not do: it {_PATTERNS[_pattern_name(path)]}"
     if kind in _BOUNDS:
         words, limit = _BOUNDS[kind]
-        return f"must be {words} {limits[limit]:g}, not {_shown(given)}"
+        return f"must be {words} {limits[limit]:.15g}, not {_shown(given)}"
     if kind.endswith(("too_short", "too_long")):
         return _length(kind, limits)
     if kind == "value_error":

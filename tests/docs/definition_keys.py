@@ -73,7 +73,7 @@ def _name(kind: Mapping[str, Any]) -> str:
 def _bounds(kind: Mapping[str, Any]) -> str:
     low, high, over = kind.get("minimum"), kind.get("maximum"), kind.get("exclusiveMinimum")
     if over is not None:
-        return f" over {over}"
+        return f" over {over}" + ("" if high is None else f", at most {high}")
     if low is not None and high is not None:
         return f" {low} to {high}"
     return "" if low is None else f" from {low}"

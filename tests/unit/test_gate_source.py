@@ -56,6 +56,7 @@ WRONG = [
         8,
         "`escalate` and `escalate_to`, whom to ask then, go together",
     ),
+    (GATE + "      expires_sec: 1e300\n", 7, "gate.expires_sec: must be at most 3155760000"),
     (GATE + "      on_expire: approve\n", 7, "gate.on_expire: needs `expires_sec`, or it never happens"),
     (GATE + "      on_expire: explode\n", 7, "gate.on_expire: must be reject or escalate or approve"),
     (
