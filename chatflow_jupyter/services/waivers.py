@@ -76,11 +76,14 @@ class Waivers:
         return await self._storage.waivers(tenant_id)
 
     async def revoke(self, tenant_id: TenantId, text: str) -> Waiver:
-        """End the waiver of that id, or unique beginning of one; again changes nothing. Raises `NotFound`."""
-        known = [waiver.waiver_id for waiver in await self._storage.waivers(tenant_id)]
-        matching = [name for name in known if name == text]
+        """End the waiver of that id, or unique beginning of one, and return it as it is then.
+
+        One that has ended already is left as it is. Raises `NotFound`.
+        """
+        known = await self._storage.waivers(tenant_id)
+        matching = [waiver for waiver in known if waiver.waiver_id == text]
         if not matching and len(text) >= SHORTEST_BEGINNING:
-            matching = [name for name in known if name.startswith(text)]
+            matching = [waiver for waiver in known if waiver.waiver_id.startswith(text)]
         if len(matching) > 1:
             raise InvalidInput(f"{text}: {len(matching)} waivers begin like that; give more of the id")
         if not matching:
@@ -88,7 +91,10 @@ class Waivers:
             raise NotFound(
                 f"{shown[:80]}: there is no such waiver; `chatflow waivers list` shows those there are"
             )
-        return await self._storage.revoke_waiver(tenant_id, matching[0], self._clock.now())
+        (waiver,) = matching
+        if self.state(waiver) != "active":
+            return waiver
+        return await self._storage.revoke_waiver(tenant_id, waiver.waiver_id, self._clock.now())
 
     def state(self, waiver: Waiver) -> WaiverState:
         """Return whether it holds now."""

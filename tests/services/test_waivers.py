@@ -109,6 +109,18 @@ def test_revoking_twice_changes_nothing_and_the_first_time_stays(world: World) -
     run(story())
 
 
+def test_revoking_what_has_expired_does_not_rewrite_when_it_ended(world: World) -> None:
+    async def story() -> None:
+        world.template("release", DEFINITION)
+        waiver = await world.waivers.add(LOCAL_TENANT, wanted(world))
+        world.clock.turn(3600)
+        assert await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id) == waiver
+        assert world.waivers.state(waiver) == "expired"
+        assert list(await world.waivers.all(LOCAL_TENANT)) == [waiver]
+
+    run(story())
+
+
 def test_a_waiver_is_named_by_a_unique_beginning_and_is_of_its_tenant(world: World) -> None:
     async def story() -> None:
         world.template("release", DEFINITION)
