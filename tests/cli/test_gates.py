@@ -216,6 +216,7 @@ def test_there_may_be_no_waivers(chatflow: Program) -> None:
         ("+12h", NOW + timedelta(hours=12)),
         ("2026-12-31", datetime(2027, 1, 1).astimezone()),
         ("2026-12-31T18:00", datetime(2026, 12, 31, 18).astimezone()),
+        ("2026-12-31 18:00:30Z", datetime(2026, 12, 31, 18, 0, 30, tzinfo=UTC)),
         ("2026-12-31T18:00+02:00", datetime(2026, 12, 31, 16, tzinfo=UTC)),
     ],
 )
@@ -224,7 +225,21 @@ def test_a_moment_is_typed_as_a_day_a_time_or_from_now(typed: str, moment: datet
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "+", "+1w", "-1d", "30d", "12:00", "31.12.2026", "\u0661\u0662", "+9e9d"]
+    "typed",
+    [
+        "",
+        "+",
+        "+1w",
+        "-1d",
+        "30d",
+        "12:00",
+        "31.12.2026",
+        "\u0661\u0662",
+        "+9e9d",
+        "20261231",
+        "2026-W53-4",
+        "2026-12-31T18",
+    ],
 )
 def test_what_is_no_moment_is_refused(typed: str) -> None:
     with pytest.raises(InvalidInput, match="--until"):

@@ -29,6 +29,15 @@ def subcommands(action: argparse.Action) -> list[tuple[str, str]]:
     return [(entry.dest, entry.help or "") for entry in listed]
 
 
+def text(typed: str) -> str:
+    """Return what was typed; refuses bytes that are no text in UTF-8, which nothing could store."""
+    try:
+        typed.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{typed[:80]!r} is not text in UTF-8") from None
+    return typed
+
+
 def add_home(command: argparse.ArgumentParser) -> None:
     """Declare where instances are kept."""
     command.add_argument(
@@ -44,7 +53,7 @@ def add_place(command: argparse.ArgumentParser) -> None:
 
 def add_instance(command: argparse.ArgumentParser) -> None:
     """Declare the instance a command is about."""
-    command.add_argument("instance", metavar="ID", help=INSTANCE_HELP)
+    command.add_argument("instance", metavar="ID", type=text, help=INSTANCE_HELP)
 
 
 def add_json(command: argparse.ArgumentParser, what: str = "one JSON object") -> None:
@@ -64,5 +73,8 @@ def add_detach(command: argparse.ArgumentParser) -> None:
 def add_key(command: argparse.ArgumentParser) -> None:
     """Declare the idempotency key."""
     command.add_argument(
-        "--idempotency-key", metavar="K", help="the same request again with the same key changes nothing"
+        "--idempotency-key",
+        metavar="K",
+        type=text,
+        help="the same request again with the same key changes nothing",
     )

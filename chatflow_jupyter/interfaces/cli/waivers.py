@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 
 from chatflow_jupyter.domain.errors import InvalidInput
@@ -19,6 +20,7 @@ HEAD = ["ID", "STATE", "GATE", "FEATURE", "UNTIL", "BY", "REASON"]
 MAX_REASON_SHOWN = 60
 _FROM_NOW = re.compile(r"\+(\d{1,5})([hd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_MOMENT = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def listing(options: argparse.Namespace) -> int:
@@ -71,19 +73,18 @@ def revoke(options: argparse.Namespace) -> int:
 def moment_of(text: str, now: datetime) -> datetime:
     """Return the moment that was typed: from now on, or on this machine's calendar; a day counts whole."""
     from_now = _FROM_NOW.fullmatch(text)
-    try:
+    with suppress(ValueError, OverflowError):
         if from_now:
             number = int(from_now[1])
             return now + (timedelta(hours=number) if from_now[2] == "h" else timedelta(days=number))
         if _DAY.fullmatch(text):
             moment = datetime.combine(date.fromisoformat(text) + timedelta(days=1), time())
-        else:
-            moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidInput(
-            f"--until {text[:80]!r}: a day as 2026-12-31, a moment as 2026-12-31T18:00, or +30d, +12h"
-        ) from None
+            return moment.astimezone(UTC)
+        if _MOMENT.fullmatch(text):  # not all that Python reads: `20261231` is no day to it but a moment
+            return datetime.fromisoformat(text).astimezone(UTC)
+    raise InvalidInput(
+        f"--until {text[:80]!r}: a day as 2026-12-31, a moment as 2026-12-31T18:00, or +30d, +12h"
+    )
 
 
 def _print(session: Session, waiver: Waiver) -> None:

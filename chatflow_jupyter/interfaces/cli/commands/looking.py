@@ -10,6 +10,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     add_instance,
     add_json,
     add_place,
+    text,
 )
 
 STATUSES = ("created", "running", "waiting", "paused", "completed", "failed", "terminated")
@@ -39,8 +40,8 @@ def add_commands(commands: Subparsers) -> None:
     )
     listing = add_command(commands, "list", _list, "instances, the newest first")
     listing.add_argument("--status", choices=STATUSES, help="only those in this status")
-    listing.add_argument("--feature", metavar="ID", help="only those with this label")
-    listing.add_argument("--name", metavar="NAME", help="only those of this definition")
+    listing.add_argument("--feature", metavar="ID", type=text, help="only those with this label")
+    listing.add_argument("--name", metavar="NAME", type=text, help="only those of this definition")
     listing.add_argument("--limit", metavar="N", type=int, default=20, help="at most so many (default: 20)")
     add_place(listing)
     add_json(listing, "a JSON list")

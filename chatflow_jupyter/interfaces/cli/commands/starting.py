@@ -11,6 +11,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     add_json,
     add_key,
     add_place,
+    text,
 )
 
 _WHAT = """\
@@ -71,7 +72,7 @@ def _add_creation(command: argparse.ArgumentParser) -> None:
         help="parameters from YAML or JSON",
     )
     command.add_argument("--context", metavar="FILE.json", help="the whole initial context from a JSON file")
-    command.add_argument("--feature", metavar="ID", help="label that groups instances")
+    command.add_argument("--feature", metavar="ID", type=text, help="label that groups instances")
     command.add_argument(
         "--automation-level",
         metavar="N",

@@ -12,6 +12,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     add_json,
     add_key,
     add_place,
+    text,
 )
 
 
@@ -46,7 +47,7 @@ def add_commands(commands: Subparsers) -> None:
         add_json(command)
     terminate = add_command(commands, "terminate", _terminate, "end an instance and its subtree for good")
     add_instance(terminate)
-    terminate.add_argument("--reason", metavar="TEXT", help="why, kept with the end")
+    terminate.add_argument("--reason", metavar="TEXT", type=text, help="why, kept with the end")
     add_place(terminate)
     add_json(terminate)
 
@@ -84,7 +85,7 @@ def _add_answer(trigger: argparse.ArgumentParser) -> None:
     answer.add_argument(
         "--reject", dest="decision", action="store_const", const="reject", help="close the gate it waits at"
     )
-    trigger.add_argument("--reason", metavar="TEXT", help="why, kept with the answer")
+    trigger.add_argument("--reason", metavar="TEXT", type=text, help="why, kept with the answer")
     trigger.add_argument(
         "--as",
         dest="answer_as",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from chatflow_jupyter.interfaces.cli.arguments import Subparsers, add_command, add_json, add_place
+from chatflow_jupyter.interfaces.cli.arguments import Subparsers, add_command, add_json, add_place, text
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -26,8 +26,10 @@ def add_commands(commands: Subparsers) -> None:
         required=True,
         help="2026-12-31 (that day included), a moment as 2026-12-31T18:00, or +30d, +12h; at most a year",
     )
-    add.add_argument("--reason", metavar="TEXT", required=True, help="why; kept with every gate it opens")
-    add.add_argument("--feature", metavar="ID", help="only for instances with this label")
+    add.add_argument(
+        "--reason", metavar="TEXT", type=text, required=True, help="why; kept with every gate it opens"
+    )
+    add.add_argument("--feature", metavar="ID", type=text, help="only for instances with this label")
     revoke = add_command(verbs, "revoke", _revoke, "end a waiver; gates it opened stay open")
     revoke.add_argument("waiver", metavar="ID", help="its id, or a unique beginning of it")
     for verb in (listing, add, revoke):
