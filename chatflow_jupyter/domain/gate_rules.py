@@ -1,16 +1,18 @@
 """What becomes of a gate: people answer, its time runs out, a waiver opens it, what was shown changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from .advance import advance, go_to
 from .decision import EndAttempt, Refusal, TimerKind
 from .draft import Draft
+from .errors import InvalidInput
 from .events import EventType
 from .gates import MAX_VOTERS, arm_gate_expiry, asked_of, gate_of, may_answer, needed, open_gate
 from .instance import Failure, GateOutcome, Instance, PhaseState, Vote, WaitingReason
-from .json_values import JsonValue
+from .json_schema import check_value
+from .json_values import JsonObject, JsonValue
 from .requests import AttemptStarted, Trigger, WaiverFound
 
 ROUNDING = timedelta(seconds=1)
@@ -142,6 +144,9 @@ def _cannot_vote(draft: Draft, request: Trigger) -> Refusal | None:
     if request.phase not in (None, phase.name):
         message = f"the gate before {request.phase} was answered; now the one before {phase.name} waits"
         return Refusal(code="gate_passed", message=message)
+    if opened.expires_at is not None and opened.expires_at <= draft.now:
+        message = f"the time of the gate before {phase.name} is over; what it says about that comes first"
+        return Refusal(code="gate_expired", message=message)
     if not may_answer(gate, opened, request.principal, request.verbs):
         message = f"{request.principal} may not answer it; it asks {', '.join(asked_of(gate, opened))}"
         return Refusal(code="not_an_approver", message=message)
@@ -151,6 +156,17 @@ def _cannot_vote(draft: Draft, request: Trigger) -> Refusal | None:
     voters = {vote.principal for vote in opened.votes}
     if request.principal not in voters and len(voters) >= MAX_VOTERS:
         return Refusal(code="too_many_votes", message=f"{MAX_VOTERS} people have answered, and disagree")
+    return misfit(request.data, gate.data_schema) if request.decision == "approve" else None
+
+
+def misfit(data: JsonObject, schema: Mapping[str, JsonValue] | None) -> Refusal | None:
+    """Refuse what came with a trigger when it does not fit `schema`."""
+    if schema is None:
+        return None
+    try:
+        check_value(data, schema, what="trigger data")
+    except InvalidInput as error:
+        return Refusal(code="invalid_input", message=error.message)
     return None
 
 
@@ -179,4 +195,4 @@ def _reject(draft: Draft, outcome: GateOutcome, reason: str) -> None:
         draft.terminate(reason)
 
 
-__all__ = ["answer_gate", "approval_is_void", "gate_expiry_due", "waiver_found"]
+__all__ = ["answer_gate", "approval_is_void", "gate_expiry_due", "misfit", "waiver_found"]

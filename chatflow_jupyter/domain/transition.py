@@ -15,12 +15,10 @@ from .children_rules import (
 from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind
 from .definition import Definition
 from .draft import Draft
-from .errors import InvalidInput
 from .events import EventType
-from .gate_rules import answer_gate, gate_expiry_due, waiver_found
+from .gate_rules import answer_gate, gate_expiry_due, misfit, waiver_found
 from .gates import arm_gate_expiry, look_for_waiver
 from .instance import FINAL, Instance, Status, WaitingReason
-from .json_schema import check_value
 from .requests import (
     AttemptFailed,
     AttemptLost,
@@ -134,18 +132,9 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
 def _check_data(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:
     if instance.phase is None or instance.status is not Status.WAITING:
         return None
-    schema = None
-    if instance.waiting_reason is WaitingReason.TRIGGER:
-        schema = draft.phase.trigger_schema
-    elif instance.waiting_reason is WaitingReason.APPROVAL and request.decision == "approve":
-        schema = draft.phase.gate.data_schema if draft.phase.gate else None
-    if schema is None:
+    if instance.waiting_reason is not WaitingReason.TRIGGER:
         return None
-    try:
-        check_value(request.data, schema, what="trigger data")
-    except InvalidInput as error:
-        return Refusal(code="invalid_input", message=error.message)
-    return None
+    return misfit(request.data, draft.phase.trigger_schema)
 
 
 def _resume_failed(draft: Draft, request: Trigger) -> Refusal | None:

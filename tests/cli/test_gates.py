@@ -174,6 +174,12 @@ def test_a_time_that_is_over_comes_before_the_answer(chatflow: Program) -> None:
     over = "then others are asked as well; that is over, and the next command that drives it acts on it"
     until(lambda: over in chatflow("status", "last").stdout, what="its time is over", every_sec=0.2)
     assert not gate(chatflow)["escalated"]
+    before = types(chatflow)
+    for words in (["--dry-run"], ["--detach"]):
+        refused = chatflow("trigger", "last", "--approve", "--as", "ann", *words, status=7)
+        (line,) = refused.stderr.splitlines()
+        assert re.search(r"is over; .*; see to that with: .*resume wfi_\w+", line)
+    assert types(chatflow) == before
     answered = chatflow("trigger", "last", "--approve", "--as", "ann")
     assert "the time of the gate before second is over" in answered.stderr
     told = [kind for kind in types(chatflow) if kind.startswith("Gate")]

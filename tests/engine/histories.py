@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any, Literal
 
 from chatflow_jupyter.domain.decision import ContinuationKind
@@ -226,6 +227,8 @@ class History(Callers):
                     "resume", node, Resume(principal=ANN), lambda node=node: self.model.resume(node)
                 )  # type: ignore[misc]
                 return True
+            if node["reason"] == "approval" and (node["gate_at"] or inf) <= self.both.clock.passed_sec:
+                return await self.deliver_timer()  # the clock was first
             if node["status"] == "created" or node["reason"] in ("trigger", "approval", "retry"):
                 decision: Literal["approve"] | None = "approve" if node["reason"] == "approval" else None
                 await self.ask_trigger(node, decision, {"why": 1}, who=self.somebody_asked(node))

@@ -20,6 +20,8 @@ class Gates(Rules):
             raise No("decision_required")
         if answer.phase is not None and answer.phase != node["phase"]:
             raise No("gate_passed")
+        if node["gate_at"] is not None and self.now >= node["gate_at"]:
+            raise No("gate_expired")
         if not self.is_asked(node, answer.who):
             raise No("not_an_approver")
         if answer.saw is not None and answer.saw != node["version"]:

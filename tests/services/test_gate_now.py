@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatflow_jupyter.domain.errors import Conflict
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, VERBS, InstanceId, Principal
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import Trigger
@@ -162,6 +162,44 @@ def test_nobody_else_may_answer_and_a_verb_names_whoever_has_it(world: World) ->
         gate = await seen(world, anyone.instance_id)
         assert gate.somebody_but("local") is None
         assert (await vote(world, anyone, "eve", verbs=frozenset(VERBS))).status is Status.RUNNING
+
+    run(story())
+
+
+def test_an_answer_after_the_time_is_over_does_not_come_before_what_the_gate_says(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        instance = await at_the_gate(world, tmp_path)
+        await vote(world, instance, "ann")
+        world.clock.turn(60)
+        for name, decision in (("bob", "approve"), ("bob", "reject"), ("dora", "approve")):
+            with pytest.raises(Conflict, match="the time of the gate before publish is over") as caught:
+                await vote(world, instance, name, decision)
+            assert caught.value.code == "gate_expired"
+        while await world.dispatcher.step():
+            pass
+        assert (await vote(world, instance, "dora")).status is Status.RUNNING
+
+    run(story())
+
+
+def test_whoever_may_not_answer_this_gate_hears_that_before_what_is_wrong_with_the_data(world: World) -> None:
+    number = "{type: object, properties: {n: {type: integer}}, required: [n]}"
+    gates = "name: gates\nautomation_level: 100\nphases:\n" + "".join(
+        f"  - {{name: {name}, notebook: one.ipynb, gate: {{approvers: [ann], schema: {number}}}}}\n"
+        for name in ("one", "two")
+    )
+
+    async def story() -> None:
+        instance = await world.new(gates)
+        with pytest.raises(InvalidInput, match="trigger data"):
+            await vote(world, instance, "ann", data={"n": "one"})
+        for name, code, more in (("eve", "not_an_approver", {}), ("ann", "gate_passed", {"phase": "zero"})):
+            with pytest.raises(Conflict) as caught:
+                await vote(world, instance, name, data={"n": "one"}, **more)
+            assert caught.value.code == code
+        assert (await vote(world, instance, "ann", data={"n": 1})).variables == {"trigger": {"n": 1}}
 
     run(story())
 

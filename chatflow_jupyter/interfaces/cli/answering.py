@@ -64,19 +64,23 @@ async def addressed(session: Session, instance: Instance, request: Trigger) -> T
 
 
 async def give(session: Session, instance: Instance, request: Trigger) -> None:
-    """Hand the trigger in; a refusal of this machine's own name says how to give another."""
+    """Hand the trigger in; a refusal says what to do about it."""
     try:
         await session.app.orchestrator.trigger(
             session.tenant_id, instance.instance_id, request, key=session.options.idempotency_key
         )
     except Conflict as error:
-        raise _with_hint(error, request) from None
+        raise _with_hint(session, instance, error, request) from None
 
 
-def _with_hint(error: Conflict, request: Trigger) -> Conflict:
-    if error.code != "not_an_approver" or request.claimed:
+def _with_hint(session: Session, instance: Instance, error: Conflict, request: Trigger) -> Conflict:
+    if error.code == "not_an_approver" and not request.claimed:
+        hint = "--as NAME answers for one of them"
+    elif error.code == "gate_expired":
+        hint = f"see to that with: {session.command('resume', instance.instance_id)}"
+    else:
         return error
-    return Conflict(f"{error.message}; --as NAME answers for one of them", code=error.code)
+    return Conflict(f"{error.message}; {hint}", code=error.code)
 
 
 async def preview(session: Session, instance: Instance, request: Trigger) -> Forecast:
@@ -84,7 +88,7 @@ async def preview(session: Session, instance: Instance, request: Trigger) -> For
     try:
         return await session.app.orchestrator.preview(session.tenant_id, instance.instance_id, request)
     except Conflict as error:
-        raise _with_hint(error, request) from None
+        raise _with_hint(session, instance, error, request) from None
 
 
 async def at_its_gate(
