@@ -9,7 +9,16 @@ from .decision import EndAttempt, Refusal, TimerKind
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
-from .gates import MAX_VOTERS, arm_gate_expiry, asked_of, gate_of, may_answer, needed, open_gate
+from .gates import (
+    MAX_VOTERS,
+    arm_gate_expiry,
+    asked_of,
+    gate_of,
+    may_answer,
+    may_be_waived,
+    needed,
+    open_gate,
+)
 from .instance import Failure, GateOutcome, Instance, PhaseState, Vote, WaitingReason
 from .json_schema import check_value
 from .json_values import JsonObject, JsonValue
@@ -108,7 +117,7 @@ def waiver_found(draft: Draft, request: WaiverFound) -> Refusal | None:
     """Open a gate that somebody waived beforehand, if it still waits and the waiver still holds."""
     instance = draft.instance
     waits = instance.waiting_reason is WaitingReason.APPROVAL and not instance.paused
-    if not waits or instance.phase != request.phase or not gate_of(draft.phase).waivable:
+    if not waits or instance.phase != request.phase or not may_be_waived(draft.phase, instance):
         return Refusal(code="stale", message="no gate waits that this waiver is about", stale=True)
     if draft.now >= request.expires_at:
         return Refusal(code="stale", message="the waiver has expired", stale=True)

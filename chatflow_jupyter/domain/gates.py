@@ -24,10 +24,16 @@ def gate_question(phase: Phase, instance: Instance) -> tuple[str, tuple[str, ...
         if verdict is None or verdict.truth is not Truth.TRUE:
             title = phase.gate.title or f"gate before {phase.name}"
             return title, verdict.unknown_fields if verdict else ()
+    risk = risk_question(phase, instance)
+    return None if risk is None else (risk, ())
+
+
+def risk_question(phase: Phase, instance: Instance) -> str | None:
+    """Return why the risk of going on needs people, gate or no gate; None when it does not."""
     score = max(phase.risk, instance.reported_risk)
-    if instance.automation_level < 100 and score >= instance.automation_level:
-        return f"risk {score} reaches the automation level {instance.automation_level}", ()
-    return None
+    if instance.automation_level == 100 or score < instance.automation_level:
+        return None
+    return f"risk {score} reaches the automation level {instance.automation_level}"
 
 
 def pass_gate(draft: Draft) -> bool:
@@ -70,9 +76,14 @@ def arm_gate_expiry(draft: Draft) -> None:
 
 
 def look_for_waiver(draft: Draft) -> None:
-    """Have somebody look whether the gate was waived beforehand, when its author allows that."""
-    if gate_of(draft.phase).waivable:
+    """Have somebody look whether the gate was waived beforehand, when that would open it."""
+    if may_be_waived(draft.phase, draft.instance):
         draft.continue_self(ContinuationKind.LOOK_FOR_WAIVER)
+
+
+def may_be_waived(phase: Phase, instance: Instance) -> bool:
+    """Whether a waiver opens the gate: its author allows that, and the risk does not need people anyway."""
+    return gate_of(phase).waivable and risk_question(phase, instance) is None
 
 
 def may_answer(gate: Gate, opened: OpenGate, principal: str, verbs: Iterable[str]) -> bool:

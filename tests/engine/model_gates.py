@@ -88,7 +88,8 @@ class Gates(Rules):
 
     def see_waiver(self, node: Node) -> None:
         """Open the gate if somebody waived it and that still holds."""
-        if node["reason"] != "approval" or node["paused"] or not self.gate(node).get("waivable"):
+        waivable = self.gate(node).get("waivable") and not self.is_too_risky(node)
+        if node["reason"] != "approval" or node["paused"] or not waivable:
             raise No("stale")
         for waiver in self.waivers:
             same = (waiver["name"], waiver["phase"]) == (node["name"], node["phase"])

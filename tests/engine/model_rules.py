@@ -134,8 +134,12 @@ class Rules:
             rule = spec["gate"].get("auto")
             if rule is None or holds(rule, self.view(node)) is not True:
                 return True
+        return self.is_too_risky(node)
+
+    def is_too_risky(self, node: Node) -> bool:
+        """Whether the automation level stops here, gate or no gate."""
         level = node["level"]
-        return bool(level < 100 and max(spec.get("risk", 0), node["risk"]) >= level)
+        return bool(level < 100 and max(self.spec(node).get("risk", 0), node["risk"]) >= level)
 
     def queue(self, node: Node) -> bool:
         """Make an attempt available."""
@@ -181,7 +185,7 @@ class Rules:
 
     def look_for_waiver(self, node: Node) -> None:
         """Have the waivers looked through, where the gate may be waived."""
-        if self.spec(node).get("gate", {}).get("waivable"):
+        if self.spec(node).get("gate", {}).get("waivable") and not self.is_too_risky(node):
             self.notes.append(("look_for_waiver", node["id"], None))
 
     # children

@@ -297,3 +297,25 @@ def test_a_look_for_a_waiver_by_two_at_once_opens_the_gate_once(world: World, tm
         assert not await world.storage.continuations()
 
     run(story())
+
+
+@pytest.mark.parametrize(("level", "risk", "asked"), [(60, 59, False), (60, 60, True), (100, 100, False)])
+def test_a_waiver_does_not_answer_for_a_risk_that_needs_people(
+    world: World, tmp_path: Path, level: int, risk: int, asked: bool
+) -> None:
+    risky = TWO_OF_THREE.replace("level: 100", f"level: {level}").replace("next:", f"risk: {risk}\n    next:")
+
+    async def story() -> None:
+        await at_the_gate(world, tmp_path, risky)
+        await waived(world)
+        instance = await at_the_gate(world, tmp_path, risky)
+        while await world.dispatcher.step():
+            pass
+        now = await world.now(instance.instance_id)
+        assert now.waiting_reason is (WaitingReason.APPROVAL if asked else None)
+        assert not await world.storage.continuations()
+        if asked:
+            approved = await vote(world, await vote(world, instance, "ann"), "bob")
+            assert approved.status is Status.RUNNING
+
+    run(story())
