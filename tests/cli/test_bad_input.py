@@ -43,6 +43,8 @@ NOTHING_WRITTEN = [
     (["trigger", "last", "--approve", "--reject"], 2, "not allowed with argument --approve"),
     (["trigger", "last", "--as", "ann"], 2, "--as goes with --approve or --reject"),
     (["trigger", "last", "--seen", "0123456789ab"], 2, "--seen goes with --approve or --reject"),
+    (["trigger", "last", "--approve", "--seen"], 2, "--seen: expected one argument"),
+    (["trigger", "last", "--approve", "--data", "@nowhere.json"], 2, "nowhere.json cannot be read"),
     (["trigger", "last", "--approve", "--seen", "0123"], 2, "--seen '0123': 8 to 64 of the digits"),
     (["trigger", "last", "--approve", "--seen", "notahash"], 2, "--seen 'notahash': 8 to 64 of the digits"),
     (["trigger", "last", "--approve", "--seen", "a" * 65], 2, "8 to 64 of the digits"),
