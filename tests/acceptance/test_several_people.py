@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.acceptance.product import Product
 from tests.acceptance.workflows import Workshop
+from tests.waiting import until
 
 SIGN = """\
 name: signed
@@ -60,3 +61,42 @@ def test_a_waived_gate_opens_by_itself(product: Product, workshop: Workshop) -> 
     product.run("waivers", "add", folder, "publish", "--until", "+1d", "--reason", "only typos", status=0)
     product.run("run", folder, status=0)
     assert workshop.marks == {"published": 1}
+
+
+def test_two_votes_at_the_same_moment_both_count(product: Product, workshop: Workshop) -> None:
+    instance = product.run("run", made(workshop, "signed", SIGN), "--json", status=3).instance_id
+    shells = [
+        product.spawn("trigger", instance, "--approve", "--as", name, "--json") for name in ("ann", "bob")
+    ]
+    ends = sorted(shell.wait().status for shell in shells)
+    assert ends in ([0, 0], [0, 3])
+    product.run("resume", instance, status=0)
+    assert (product.counts("GateDecided"), product.counts("GateOpened")) == ({"publish": 2}, {"publish": 1})
+    assert workshop.marks == {"draft": 1, "published": 1}
+
+
+def test_a_killed_vote_is_given_again_and_counts_once(product: Product, workshop: Workshop) -> None:
+    instance = product.run("run", made(workshop, "signed", SIGN), "--json", status=3).instance_id
+    words = ("trigger", instance, "--approve", "--as", "ann", "--idempotency-key", "ann-1")
+    first = product.spawn(*words)
+    until(lambda: product.counts("GateDecided") or first.process.poll() is not None, what="it is committed")
+    product.kill_everything()
+    product.run(*words, status=3)
+    assert product.counts("GateDecided") == {"publish": 1}
+    product.run("trigger", instance, "--approve", "--as", "bob", status=0)
+    assert workshop.marks == {"draft": 1, "published": 1}
+
+
+def test_a_waived_gate_whose_process_was_killed_is_opened_by_the_next(
+    product: Product, workshop: Workshop
+) -> None:
+    waivable = SIGN.replace("quorum: 2", "quorum: 2, waivable: true")
+    folder = made(workshop, "signed", waivable)
+    product.run("waivers", "add", folder, "publish", "--until", "+1d", "--reason", "only typos", status=0)
+    running = product.spawn("run", folder)
+    product.wait_for("PhaseSucceeded", "draft")
+    running.kill()
+    product.kill_everything()
+    product.run("resume", product.instances()[0][0], status=0)
+    assert product.counts("GateOpened") == {"publish": 1}
+    assert workshop.marks["draft"] == 1
