@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -113,6 +114,22 @@ async def test_a_home_of_the_first_schema_is_upgraded_after_a_backup_copy(
     assert copy.execute("SELECT count(*) FROM instances").fetchone() == (2,)
     assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001_pre",)
     copy.close()
+
+
+@pytest.mark.parametrize(("principal", "principals"), [('"ann"', ("ann",)), ("null", ())])
+async def test_who_opened_a_gate_before_several_could_is_kept(
+    path: Path, clock: StillClock, principal: str, principals: tuple[str, ...]
+) -> None:
+    older_home(path, "0001_pre")
+    gate = f'"approved":true,"gate":{{"by":"people","at":5,"principal":{principal},"reason":"fine"}}'
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE instances SET state = replace(state, '\"approved\":true', ?)", [gate])
+    storage = await open_sqlite(path, clock=clock)
+    opened = [one.phases["one"].gate for one in await storage.instances(LOCAL, InstanceFilter())]
+    await storage.close()
+    assert [(one.principals, one.reason, one.decision) for one in opened if one] == [
+        (principals, "fine", "approve")
+    ]
 
 
 async def test_a_failed_upgrade_changes_nothing(

@@ -1,10 +1,11 @@
-"""What people were shown at a gate, whose names were verified, waivers, and gates that wait as such.
+"""What people were shown at a gate, whose names were verified, waivers, and gates in states.
 
 Revision ID: 0002_pre
 Revises: 0001_pre
 """
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +18,7 @@ def upgrade() -> None:
     _add_to_decisions()
     _create_waivers()
     _put_waiting_gates_into_states()
+    _let_gates_be_opened_by_several()
 
 
 def _put_waiting_gates_into_states() -> None:
@@ -27,11 +29,27 @@ def _put_waiting_gates_into_states() -> None:
         "LEFT JOIN timers t ON t.tenant_id = i.tenant_id AND t.instance_id = i.instance_id "
         "AND t.kind = 'gate_expiry' WHERE i.waiting_reason = 'approval'"
     )
-    change = sa.text("UPDATE instances SET state = :state WHERE tenant_id = :tenant AND instance_id = :this")
     for tenant, this, text, due_at in waiting.fetchall():
         gate = {"votes": [], "expires_at": due_at, "escalated": False}
-        state = json.dumps({**json.loads(text), "gate": gate}, ensure_ascii=False, separators=(",", ":"))
-        connection.execute(change, {"state": state, "tenant": tenant, "this": this})
+        _write(tenant, this, {**json.loads(text), "gate": gate})
+
+
+def _let_gates_be_opened_by_several() -> None:
+    """Name in phases whoever opened their gates in a list; before, there was one at most."""
+    old = sa.text("SELECT tenant_id, instance_id, state FROM instances WHERE state LIKE :written")
+    for tenant, this, text in op.get_bind().execute(old, {"written": '%"gate":{"by":%'}).fetchall():
+        state = json.loads(text)
+        for record in state["phases"].values():
+            if "principal" in record.get("gate", {}):
+                somebody = record["gate"].pop("principal")
+                record["gate"]["principals"] = [] if somebody is None else [somebody]
+        _write(tenant, this, state)
+
+
+def _write(tenant: str, this: str, state: dict[str, Any]) -> None:
+    change = sa.text("UPDATE instances SET state = :state WHERE tenant_id = :tenant AND instance_id = :this")
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    op.get_bind().execute(change, {"state": text, "tenant": tenant, "this": this})
 
 
 def _add_to_decisions() -> None:
