@@ -180,8 +180,7 @@ def test_a_time_that_is_over_comes_before_the_answer(chatflow: Program) -> None:
         (line,) = refused.stderr.splitlines()
         assert re.search(r"is over; .*; see to that with: .*resume wfi_\w+", line)
     assert types(chatflow) == before
-    answered = chatflow("trigger", "last", "--approve", "--as", "ann")
-    assert "the time of the gate before second is over" in answered.stderr
+    chatflow("trigger", "last", "--approve", "--as", "ann")
     told = [kind for kind in types(chatflow) if kind.startswith("Gate")]
     assert told == ["GateExpired", "GateEscalated", "GateDecided", "GateOpened"]
 
