@@ -96,6 +96,14 @@ def test_a_gate_says_what_it_waits_for_and_how_to_open_it() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("ann", "--as ann"), ("ann lee", "--as 'ann lee'"), ("-x", "--as=-x"), ("$a", "--as '$a'")],
+)
+def test_the_command_for_somebody_else_can_be_pasted_into_a_shell(name: str, words: str) -> None:
+    assert waiting_lines(at_gate(), command, answer_as=name)[1].endswith(f" --approve {words}")
+
+
 def test_a_paused_instance_says_how_to_go_on() -> None:
     paused = replace(at_gate(), paused=True)
     assert "paused" in drawn(snapshot(paused))

@@ -78,7 +78,7 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
     detail = safe_line(instance.waiting_detail or "", 300)
     match instance.waiting_reason:
         case WaitingReason.APPROVAL:
-            somebody = () if answer_as is None else ("--as", shlex.quote(safe_line(answer_as)))
+            somebody = () if answer_as is None else _answering_as(safe_line(answer_as))
             name = f"{safe_line(instance.parent.key, 60)}: " if instance.parent else ""
             return [
                 f"{name}waiting for approval before {instance.phase}: {detail}",
@@ -98,6 +98,12 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
             return [f"waiting for {detail}", f"  look:     {command('tree', ident)}"]
         case _:
             return []
+
+
+def _answering_as(name: str) -> tuple[str, ...]:
+    """Return the words that answer for somebody; a name that begins with a dash would look like an option."""
+    quoted_name = shlex.quote(name)
+    return (f"--as={quoted_name}",) if name.startswith("-") else ("--as", quoted_name)
 
 
 def quoted(text: str) -> str:
