@@ -19,7 +19,7 @@ from pydantic_core import PydanticKnownError
 
 from .conditions import Condition, condition_to_json, parse_condition
 from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
-from .ids import VERBS
+from .ids import ENGINE_PRINCIPAL, VERBS
 from .json_schema import check_schema
 from .json_values import JsonObject, JsonValue, check_json
 from .references import field_reference
@@ -96,6 +96,8 @@ def _approver(value: object) -> object:
             )
         if not value.isprintable() or value != value.strip():
             raise ValueError(f"{value[:80]!r} is not a name: it must be printable, without spaces around it")
+        if value == ENGINE_PRINCIPAL:
+            raise ValueError(f"{value!r} is nobody who answers: that is what the engine itself is called")
     return value
 
 

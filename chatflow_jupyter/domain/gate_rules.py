@@ -10,12 +10,14 @@ from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
 from .gates import (
+    MAX_REASON,
     MAX_VOTERS,
     arm_gate_expiry,
     asked_of,
     gate_of,
     may_answer,
     may_be_waived,
+    named,
     needed,
     open_gate,
 )
@@ -157,7 +159,7 @@ def _cannot_vote(draft: Draft, request: Trigger) -> Refusal | None:
         message = f"the time of the gate before {phase.name} is over; what it says about that comes first"
         return Refusal(code="gate_expired", message=message)
     if not may_answer(gate, opened, request.principal, request.verbs):
-        message = f"{request.principal} may not answer it; it asks {', '.join(asked_of(gate, opened))}"
+        message = f"{request.principal} may not answer it; it asks {named(asked_of(gate, opened))}"
         return Refusal(code="not_an_approver", message=message)
     if request.seen not in (None, request.shown):
         message = "an artifact was changed since you looked; look again before you answer"
@@ -165,6 +167,11 @@ def _cannot_vote(draft: Draft, request: Trigger) -> Refusal | None:
     voters = {vote.principal for vote in opened.votes}
     if request.principal not in voters and len(voters) >= MAX_VOTERS:
         return Refusal(code="too_many_votes", message=f"{MAX_VOTERS} people have answered, and disagree")
+    length = len(request.reason or "")
+    if length > MAX_REASON:
+        return Refusal(
+            code="invalid_input", message=f"reason: {length} characters are more than {MAX_REASON}"
+        )
     return misfit(request.data, gate.data_schema) if request.decision == "approve" else None
 
 

@@ -12,6 +12,9 @@ from .events import EventType
 from .instance import GateOutcome, Instance, OpenGate, Vote, WaitingReason
 
 MAX_VOTERS = 100
+MAX_REASON = 1000
+"""Characters of the reason for an answer or a waiver: it is kept with the gate and with the history."""
+MAX_NAMED = 10
 VERB = "verb:"
 """What an entry of `approvers` begins with that names everybody with a verb."""
 _ASK_ANYBODY = Gate()
@@ -89,12 +92,19 @@ def may_be_waived(phase: Phase, instance: Instance) -> bool:
 def may_answer(gate: Gate, opened: OpenGate, principal: str, verbs: Iterable[str]) -> bool:
     """Whether that principal, with these verbs, is among those the gate asks."""
     asked = asked_of(gate, opened)
-    return not asked or principal in asked or any(f"{VERB}{verb}" in asked for verb in verbs)
+    is_named = principal in asked and not principal.startswith(VERB)  # a verb is no name to be called by
+    return not asked or is_named or any(f"{VERB}{verb}" in asked for verb in verbs)
 
 
 def asked_of(gate: Gate, opened: OpenGate) -> tuple[str, ...]:
     """Return whom the gate asks, after an escalation the further ones too; nobody in particular is `()`."""
     return gate.approvers + (gate.escalate_to if opened.escalated else ())
+
+
+def named(asked: Sequence[str]) -> str:
+    """Return whom a gate asks, in words; of very many the first ones."""
+    more = f" and {len(asked) - MAX_NAMED} more" if len(asked) > MAX_NAMED else ""
+    return ", ".join(asked[:MAX_NAMED]) + more
 
 
 def needed(gate: Gate, votes: Sequence[Vote]) -> str:

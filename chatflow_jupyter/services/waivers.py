@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from chatflow_jupyter.domain.definition import Definition, Gate, split_schema_id
 from chatflow_jupyter.domain.definition_faults import nearest
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound
+from chatflow_jupyter.domain.gates import MAX_REASON
 from chatflow_jupyter.domain.ids import Principal, TenantId, WaiverId
 from chatflow_jupyter.ports.clock import Clock, IdFactory
 from chatflow_jupyter.ports.records import Waiver
@@ -16,7 +17,6 @@ from chatflow_jupyter.ports.state_storage import IGates
 from .definitions import Definitions
 
 LONGEST = timedelta(days=366)
-MAX_REASON = 1000
 MAX_FEATURE = 255
 SHORTEST_BEGINNING = 8
 

@@ -45,6 +45,7 @@ WRONG = [
     ),
     (GATE + "      approvers: ['']\n", 7, "gate.approvers[0]: may not be empty"),
     (GATE + "      approvers: [' ann']\n", 7, "gate.approvers[0]: ' ann' is not a name"),
+    (GATE + "      approvers: [ann, engine]\n", 7, "gate.approvers[1]: 'engine' is nobody who answers"),
     (GATE + '      approvers: ["a\\u200bnn"]\n', 7, "is not a name: it must be printable"),
     (
         GATE + "      approvers: [ann]\n      escalate_to: [eve]\n",
