@@ -2,6 +2,10 @@
 
 Every id is looked up within `tenant_id`: another tenant's id is answered like one that does not exist.
 Any method may raise `Unreachable` when the store cannot be reached and `StorageFull` when no room is left.
+
+A damaged row holds up nobody else: `claim`, `expired_leases`, `leases_of`, `continuations`, `due_timers`
+and `next_due` leave it out, fill what they return with rows that can be read, and log the damage once.
+Elsewhere a damaged row among those asked for raises `StoreDamaged`.
 """
 
 from collections.abc import Collection, Sequence
@@ -142,7 +146,7 @@ class IAttempts(Protocol):
         """Lease the attempt queued longest and return it with its new, higher fence; None when there is none.
 
         With `owner_id`, only attempts of trees that owner has are considered. Of many claims at once,
-        exactly one gets an attempt.
+        exactly one gets an attempt. One whose row is damaged stays queued, and the next is leased.
         """
 
     async def heartbeat(
@@ -162,8 +166,13 @@ class IAttempts(Protocol):
     async def attempts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[AttemptRow]:
         """Return every attempt of the instance in the order they were queued."""
 
-    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
-        """Return leased attempts whose lease ended before `now`, of all tenants, the oldest first."""
+    async def expired_leases(
+        self, now: datetime, limit: int = 100, *, after: AttemptRow | None = None
+    ) -> Sequence[AttemptRow]:
+        """Return leased attempts whose lease ended before `now`, of all tenants, the oldest first.
+
+        `after` continues behind that one, whatever became of it.
+        """
 
     async def leases_of(self, owner_id: OwnerId) -> Sequence[AttemptRow]:
         """Return the attempts leased through that owner."""
@@ -175,17 +184,22 @@ class IAttempts(Protocol):
 class IContinuations(Protocol):
     """The engine's own notes and clocks; read across tenants."""
 
-    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
-        """Return waiting continuations, the oldest first."""
+    async def continuations(self, limit: int = 200, *, after: int = 0) -> Sequence[ContinuationRow]:
+        """Return waiting continuations, the oldest first; `after` continues behind the one with that id."""
 
     async def drop_continuations(self, ids: Collection[int]) -> None:
         """Delete continuations that turned out to be of no consequence."""
 
-    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
-        """Return timers due at or before `now`, the earliest first."""
+    async def due_timers(
+        self, now: datetime, limit: int = 100, *, after: TimerRow | None = None
+    ) -> Sequence[TimerRow]:
+        """Return timers due at or before `now`, the earliest first.
+
+        `after` continues behind that one, whatever became of it.
+        """
 
     async def next_due(self) -> datetime | None:
-        """Return when the earliest timer is due, or None."""
+        """Return when the earliest timer that can be read is due, or None."""
 
     async def drop_timer(self, timer: TimerRow) -> None:
         """Delete exactly this timer; one set anew in between stays."""

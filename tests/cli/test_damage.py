@@ -142,6 +142,18 @@ def test_a_column_that_holds_something_else_is_named_by_the_check(
         assert damaged("history", "last", status=8).stderr
 
 
+def test_every_row_in_which_a_text_is_none_is_named_by_the_check(damaged: Program) -> None:
+    with closing(sqlite3.connect(damaged.home / "chatflow.db")) as connection, connection:
+        connection.execute("UPDATE attempts SET parameters = CAST(x'ff41' AS TEXT)")
+        named = [each for (each,) in connection.execute("SELECT attempt_id FROM attempts")]
+        connection.execute("UPDATE events SET phase = CAST(x'ff41' AS TEXT) WHERE position = 2")
+    lines = damaged("db", "check", status=1).stdout.splitlines()
+    assert len(named) >= 3
+    for attempt in named:
+        assert f"table attempts, row local {attempt}: NoText: parameters is not UTF-8" in lines, lines
+    assert "table events, row local 2: NoText: phase is not UTF-8" in lines, lines
+
+
 def test_the_check_reads_the_rows_of_every_table_that_holds_text_to_be_decoded() -> None:
     assert {table for table, _ in HOLDING_JSON} <= {table.name for table, _ in DECODERS}
 

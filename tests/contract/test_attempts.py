@@ -133,6 +133,24 @@ async def test_expired_leases_are_those_that_ended_before_now_the_oldest_first(
     ]
 
 
+async def test_expired_leases_go_on_behind_one_that_may_have_ended_also_within_a_moment(
+    state_storage: IStateStorage,
+) -> None:
+    instances = {}
+    for name, tenant_id in (("a", OTHER), ("b", LOCAL), ("c", LOCAL), ("d", LOCAL)):
+        instance = await started(state_storage, name, tenant_id=tenant_id)
+        instances[instance.instance_id] = instance
+        await claimed(state_storage, lease_sec=10 if name != "d" else 20)
+    expired = await state_storage.expired_leases(later(30))
+    assert expired[-1].instance_id == wfi("d")
+    for number, lease in enumerate(expired):
+        rest = list(expired[number + 1 :])
+        assert list(await state_storage.expired_leases(later(30), limit=2, after=lease)) == rest[:2]
+        lost = EndAttempt(attempt_id=lease.attempt_id, fence=lease.fence, status="lost", ended_at=NOW)
+        await state_storage.commit(commit_of(step(instances[lease.instance_id], parts={"attempts": (lost,)})))
+        assert list(await state_storage.expired_leases(later(30), after=lease)) == rest
+
+
 async def test_leases_of_an_owner_are_those_leased_through_it(state_storage: IStateStorage) -> None:
     mine = await started(state_storage, "a", owner_id=ME)
     await started(state_storage, "b", owner_id=YOU)

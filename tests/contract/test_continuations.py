@@ -38,6 +38,18 @@ async def test_continuations_come_the_oldest_first_from_all_tenants(state_storag
     assert list(rows[:2]) == list(await state_storage.continuations(limit=2))
 
 
+async def test_continuations_go_on_behind_the_one_with_an_id_that_may_be_gone(
+    state_storage: IStateStorage,
+) -> None:
+    for name in ("a", "b", "c"):
+        await noted(state_storage, name)
+    first, second, third = await state_storage.continuations()
+    assert list(await state_storage.continuations(limit=1, after=first.continuation_id)) == [second]
+    await state_storage.drop_continuations([second.continuation_id])
+    assert list(await state_storage.continuations(after=second.continuation_id)) == [third]
+    assert list(await state_storage.continuations(after=third.continuation_id)) == []
+
+
 async def test_dropped_continuations_are_gone(state_storage: IStateStorage) -> None:
     await noted(state_storage, "a")
     await noted(state_storage, "b")
@@ -66,6 +78,21 @@ async def test_timers_due_at_or_before_now_come_the_earliest_first(state_storage
         (wfi("a"), TimerKind.RETRY, later(20)),
     ]
     assert list(await state_storage.due_timers(later(20), limit=1)) == list(due[:1])
+
+
+async def test_due_timers_go_on_behind_one_that_may_be_gone_also_within_a_moment(
+    state_storage: IStateStorage,
+) -> None:
+    for name, tenant_id in (("a", OTHER), ("b", LOCAL), ("c", LOCAL), ("d", LOCAL)):
+        await timed(state_storage, name, 10 if name != "d" else 20, tenant_id=tenant_id)
+    due = await state_storage.due_timers(later(20))
+    assert due[-1].instance_id == wfi("d")
+    for number, timer in enumerate(due):
+        assert list(await state_storage.due_timers(later(20), limit=2, after=timer)) == list(
+            due[number + 1 : number + 3]
+        )
+        await state_storage.drop_timer(timer)
+        assert list(await state_storage.due_timers(later(20), after=timer)) == list(due[number + 1 :])
 
 
 async def test_next_due_is_the_earliest_timer_or_none(state_storage: IStateStorage) -> None:

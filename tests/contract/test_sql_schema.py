@@ -11,9 +11,12 @@ from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
 
 from chatflow_jupyter.adapters.sql import DatabaseStateStorage
 from chatflow_jupyter.adapters.sql.database import READERS
+from chatflow_jupyter.adapters.sql.leases import QUEUED_LONGEST, QUEUED_LONGEST_OF_OWNER
+from chatflow_jupyter.adapters.sql.pages import Pages
 from chatflow_jupyter.adapters.sql.schema import metadata
 from chatflow_jupyter.domain.decision import Vote
 from chatflow_jupyter.domain.instance import Status
+from chatflow_jupyter.ports.records import AttemptRow
 from tests.contract.making import ALICE, LOCAL, NOW, birth, born, child_of, commit_of, step
 from tests.limits import LIMITS
 
@@ -109,3 +112,19 @@ async def test_the_engines_questions_use_an_index(
         lambda c: [row[3] for row in c.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")]
     )
     assert index in " ".join(plan)
+
+
+@pytest.mark.parametrize("question", [QUEUED_LONGEST, QUEUED_LONGEST_OF_OWNER])
+async def test_a_claim_looks_at_the_heads_of_queues_and_not_at_every_attempt_there_ever_was(
+    sqlite_storage: DatabaseStateStorage, question: Pages[AttemptRow]
+) -> None:
+    def plan(connection: Any) -> list[str]:
+        text, _ = question._statement._for(connection.dialect)
+        return [
+            row[3]
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("",) * text.count("?"))
+        ]
+
+    steps = await sqlite_storage._database.read(plan)
+    assert [step for step in steps if step.startswith("SCAN")] == ["SCAN tenants"], steps
+    assert any("queued_attempts (tenant_id=? AND queued_at>?)" in step for step in steps), steps

@@ -103,15 +103,19 @@ class FaultyStorage:
             rival, self.rival = self.rival, None
             await rival()
 
-    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
+    async def continuations(self, limit: int = 200, *, after: int = 0) -> Sequence[ContinuationRow]:
         """Return the notes laid out."""
         return self.rows[:limit]
 
-    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
+    async def due_timers(
+        self, now: datetime, limit: int = 100, *, after: TimerRow | None = None
+    ) -> Sequence[TimerRow]:
         """Return the timers laid out."""
         return self.timers[:limit]
 
-    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
+    async def expired_leases(
+        self, now: datetime, limit: int = 100, *, after: AttemptRow | None = None
+    ) -> Sequence[AttemptRow]:
         """Return the leases laid out."""
         return self.leases[:limit]
 

@@ -70,14 +70,17 @@ class MemoryAttempts:
             if row.tenant_id == tenant_id and row.instance_id == instance_id
         )
 
-    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
+    async def expired_leases(
+        self, now: datetime, limit: int = 100, *, after: AttemptRow | None = None
+    ) -> Sequence[AttemptRow]:
         """See the port."""
         expired = [
-            (row.lease_expires_at, number, row)
-            for number, row in enumerate(self._tables.attempts.values())
+            row
+            for row in self._tables.attempts.values()
             if row.status == "leased" and row.lease_expires_at is not None and row.lease_expires_at < now
         ]
-        return tuple(row for _, _, row in sorted(expired)[:limit])
+        oldest = sorted(expired, key=_age)
+        return tuple(row for row in oldest if after is None or _age(row) > _age(after))[:limit]
 
     async def leases_of(self, owner_id: OwnerId) -> Sequence[AttemptRow]:
         """See the port."""
@@ -98,3 +101,7 @@ class MemoryAttempts:
     def _store(self, row: AttemptRow) -> None:
         self._tables.attempts[(row.tenant_id, row.attempt_id)] = row
         self._tables.changes.announce()
+
+
+def _age(row: AttemptRow) -> tuple[datetime | None, datetime, TenantId, AttemptId]:
+    return row.lease_expires_at, row.queued_at, row.tenant_id, row.attempt_id

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.ports.records import ContinuationRow, TimerRow
 
 from .tables import Tables
@@ -13,9 +14,10 @@ class MemoryContinuations:
 
     _tables: Tables
 
-    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
+    async def continuations(self, limit: int = 200, *, after: int = 0) -> Sequence[ContinuationRow]:
         """See the port."""
-        return tuple(self._tables.continuations.values())[:limit]
+        rows = self._tables.continuations.values()
+        return tuple(row for row in rows if row.continuation_id > after)[:limit]
 
     async def drop_continuations(self, ids: Collection[int]) -> None:
         """See the port."""
@@ -23,10 +25,12 @@ class MemoryContinuations:
             self._tables.continuations.pop(continuation_id, None)
         self._tables.changes.announce()
 
-    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
+    async def due_timers(
+        self, now: datetime, limit: int = 100, *, after: TimerRow | None = None
+    ) -> Sequence[TimerRow]:
         """See the port."""
-        due = [timer for timer in self._tables.timers.values() if timer.due_at <= now]
-        return tuple(sorted(due, key=lambda timer: timer.due_at)[:limit])
+        due = sorted((timer for timer in self._tables.timers.values() if timer.due_at <= now), key=_place)
+        return tuple(timer for timer in due if after is None or _place(timer) > _place(after))[:limit]
 
     async def next_due(self) -> datetime | None:
         """See the port."""
@@ -38,3 +42,7 @@ class MemoryContinuations:
         if self._tables.timers.get(key) == timer:
             del self._tables.timers[key]
             self._tables.changes.announce()
+
+
+def _place(timer: TimerRow) -> tuple[datetime, TenantId, InstanceId, str]:
+    return timer.due_at, timer.tenant_id, timer.instance_id, timer.kind.value

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Executable, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, select
 
 from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.ports.records import ContinuationRow, TimerRow, Transition
 
 from .dialects import Upsert
-from .encoding import optional_time, to_us
+from .encoding import to_us
+from .pages import MOST, DamageLog, Pages
 from .rows import continuation_of, timer_of
 from .schema import continuations, timers
 from .statements import Statement
@@ -31,20 +32,31 @@ _THIS_TIMER = (
 SET_TIMER = Statement(_set_timer)
 CLEAR_TIMER = Statement(delete(timers).where(*_THIS_TIMER))
 DROP_TIMER = Statement(delete(timers).where(*_THIS_TIMER, timers.c.due_at == bindparam("due")))
-DUE_TIMERS = Statement(
-    select(*timers.c)
-    .where(timers.c.due_at <= bindparam("now"))
-    .order_by(timers.c.due_at)
-    .limit(bindparam("most"))
+_EARLIEST = (timers.c.due_at, timers.c.tenant_id, timers.c.instance_id, timers.c.kind)
+DUE_TIMERS = Pages(
+    lambda behind: (
+        select(*timers.c)
+        .where(timers.c.due_at <= bindparam("now"), behind)
+        .order_by(*_EARLIEST)
+        .limit(bindparam("most"))
+    ),
+    _EARLIEST,
+    timer_of,
 )
-NEXT_DUE = Statement(select(func.min(timers.c.due_at)))
 INSERT_CONTINUATION = Statement(
     insert(continuations).values(
         {name: bindparam(name) for name in ("tenant_id", "instance_id", "root_id", "kind", "about")}
     )
 )
-SELECT_CONTINUATIONS = Statement(
-    select(*continuations.c).order_by(continuations.c.continuation_id).limit(bindparam("most"))
+WAITING = Pages(
+    lambda behind: (
+        select(*continuations.c)
+        .where(behind)
+        .order_by(continuations.c.continuation_id)
+        .limit(bindparam("most"))
+    ),
+    (continuations.c.continuation_id,),
+    continuation_of,
 )
 _THIS_NOTE = continuations.c.continuation_id == bindparam("id")
 DROP_CONTINUATION = Statement(delete(continuations).where(_THIS_NOTE))
@@ -98,19 +110,25 @@ def drop(connection: Connection, ids: Collection[int]) -> None:
     DROP_CONTINUATION.write_many(connection, [{"id": each} for each in ids])
 
 
-def waiting(connection: Connection, limit: int) -> tuple[ContinuationRow, ...]:
-    """Return waiting continuations, the oldest first."""
-    return tuple(map(continuation_of, SELECT_CONTINUATIONS.run(connection, most=limit)))
+def waiting(connection: Connection, after: int, limit: int, damage: DamageLog) -> tuple[ContinuationRow, ...]:
+    """Return waiting continuations behind the one with the id `after`, the oldest first."""
+    return WAITING.read(connection, damage, after=(after,), limit=limit)
 
 
-def due_timers(connection: Connection, now: datetime, limit: int) -> tuple[TimerRow, ...]:
-    """Return timers that are due, the earliest first."""
-    return tuple(map(timer_of, DUE_TIMERS.run(connection, now=to_us(now), most=limit)))
+def due_timers(
+    connection: Connection, now: datetime, after: TimerRow | None, limit: int, damage: DamageLog
+) -> tuple[TimerRow, ...]:
+    """Return timers that are due, behind `after`, the earliest first."""
+    place = None
+    if after is not None:
+        place = (to_us(after.due_at), after.tenant_id, after.instance_id, after.kind.value)
+    return DUE_TIMERS.read(connection, damage, after=place, limit=limit, now=to_us(now))
 
 
-def next_due(connection: Connection) -> datetime | None:
+def next_due(connection: Connection, damage: DamageLog) -> datetime | None:
     """Return when the earliest timer is due."""
-    return optional_time(NEXT_DUE.run(connection).scalar_one())
+    earliest = DUE_TIMERS.read(connection, damage, limit=1, now=MOST)
+    return earliest[0].due_at if earliest else None
 
 
 def drop_timer(connection: Connection, timer: TimerRow) -> None:

@@ -1,7 +1,8 @@
 """The only place that knows how databases differ."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, event
@@ -82,6 +83,30 @@ def growing() -> dict[str, Any]:
     return {"sqlite_autoincrement": True}
 
 
+def is_no_text(error: Exception) -> bool:
+    """Whether the driver met a text that is none; it gives no row then, and none behind it."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(original, UnicodeDecodeError) or _NO_TEXT in str(original)
+
+
+@contextmanager
+def text_or_bytes(connection: Connection) -> Iterator[None]:
+    """Let texts that are none be read as bytes for a while."""
+    driver: Any = connection.connection.dbapi_connection
+    before, driver.text_factory = driver.text_factory, _text_or_bytes
+    try:
+        yield
+    finally:
+        driver.text_factory = before
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
+
+
 def translated(error: Exception, store: str) -> ChatFlowError:
     """Return our error for the driver's; `store` names the database for the reader."""
     original = error.orig if isinstance(error, DBAPIError) else error
@@ -94,8 +119,7 @@ def translated(error: Exception, store: str) -> ChatFlowError:
     if primary == sqlite3.SQLITE_NOTADB:
         told = f"{store} is damaged or no ChatFlow store ({original}); move it away or restore a backup"
         return StoreDamaged(told)
-    damage = isinstance(original, (DamagedRow, UnicodeDecodeError)) or _NO_TEXT in str(original)
-    if damage or primary == sqlite3.SQLITE_CORRUPT:
+    if isinstance(original, DamagedRow) or is_no_text(error) or primary == sqlite3.SQLITE_CORRUPT:
         return StoreDamaged(
             f"{store} is damaged ({original}); restore a backup; `chatflow db check` says more"
         )

@@ -42,6 +42,20 @@ def json_value(text: str) -> JsonValue:
     return value
 
 
+def text(stored: object) -> str:
+    """Return the text; raises `TypeError` when another thing is stored, as SQLite does in any column."""
+    if not isinstance(stored, str):
+        raise TypeError(f"a text is wanted, not {stored!r:.40}")
+    return stored
+
+
+def whole_number(stored: object) -> int:
+    """Return the number; raises `TypeError` when another thing is stored."""
+    if not isinstance(stored, int):
+        raise TypeError(f"a whole number is wanted, not {stored!r:.40}")
+    return stored
+
+
 def to_us(moment: datetime) -> int:
     """Return microseconds since 1970. The moment must be time-zone aware."""
     return (moment - _EPOCH) // _MICROSECOND

@@ -32,6 +32,7 @@ from . import (
     trees,
 )
 from .database import Transactions
+from .pages import DamageLog
 from .recent import RecentInstances
 
 
@@ -103,13 +104,16 @@ class SqlAttempts:
     """`IAttempts` in SQL."""
 
     _database: Transactions
+    _damage: DamageLog
 
     async def claim(
         self, runner_id: RunnerId, owner_id: OwnerId | None, *, now: datetime, lease_expires_at: datetime
     ) -> AttemptRow | None:
         """See the port."""
         del now
-        return await self._database.write(lambda c: leases.claim(c, runner_id, owner_id, lease_expires_at))
+        return await self._database.write(
+            lambda c: leases.claim(c, runner_id, owner_id, lease_expires_at, self._damage)
+        )
 
     async def heartbeat(
         self,
@@ -133,13 +137,15 @@ class SqlAttempts:
         """See the port."""
         return await self._database.read(lambda c: attempts.attempts_of(c, tenant_id, instance_id))
 
-    async def expired_leases(self, now: datetime, limit: int = 100) -> Sequence[AttemptRow]:
+    async def expired_leases(
+        self, now: datetime, limit: int = 100, *, after: AttemptRow | None = None
+    ) -> Sequence[AttemptRow]:
         """See the port."""
-        return await self._database.read(lambda c: leases.expired_leases(c, now, limit))
+        return await self._database.read(lambda c: leases.expired_leases(c, now, after, limit, self._damage))
 
     async def leases_of(self, owner_id: OwnerId) -> Sequence[AttemptRow]:
         """See the port."""
-        return await self._database.read(lambda c: leases.leases_of(c, owner_id))
+        return await self._database.read(lambda c: leases.leases_of(c, owner_id, self._damage))
 
     async def running_attempts(self, root_id: InstanceId, tenant_id: TenantId) -> Sequence[AttemptRow]:
         """See the port."""
@@ -150,22 +156,27 @@ class SqlContinuations:
     """`IContinuations` in SQL."""
 
     _database: Transactions
+    _damage: DamageLog
 
-    async def continuations(self, limit: int = 200) -> Sequence[ContinuationRow]:
+    async def continuations(self, limit: int = 200, *, after: int = 0) -> Sequence[ContinuationRow]:
         """See the port."""
-        return await self._database.read(lambda c: continuations.waiting(c, limit))
+        return await self._database.read(lambda c: continuations.waiting(c, after, limit, self._damage))
 
     async def drop_continuations(self, ids: Collection[int]) -> None:
         """See the port."""
         await self._database.write(lambda c: continuations.drop(c, ids))
 
-    async def due_timers(self, now: datetime, limit: int = 100) -> Sequence[TimerRow]:
+    async def due_timers(
+        self, now: datetime, limit: int = 100, *, after: TimerRow | None = None
+    ) -> Sequence[TimerRow]:
         """See the port."""
-        return await self._database.read(lambda c: continuations.due_timers(c, now, limit))
+        return await self._database.read(
+            lambda c: continuations.due_timers(c, now, after, limit, self._damage)
+        )
 
     async def next_due(self) -> datetime | None:
         """See the port."""
-        return await self._database.read(continuations.next_due)
+        return await self._database.read(lambda c: continuations.next_due(c, self._damage))
 
     async def drop_timer(self, timer: TimerRow) -> None:
         """See the port."""

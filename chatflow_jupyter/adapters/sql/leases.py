@@ -1,43 +1,51 @@
 """Leases: attempts given to runners for a time, under a fence that grows each time."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, tuple_, update
+from sqlalchemy.sql.expression import FromClause
 
 from chatflow_jupyter.domain.ids import AttemptId, OwnerId, RunnerId, TenantId
 from chatflow_jupyter.ports.records import AttemptRow, Progress
 
 from .attempts import LEASED_UNDER_FENCE, THIS_ATTEMPT, stale
-from .encoding import to_us
+from .encoding import optional_us, to_us
+from .pages import DamageLog, Pages, read_all
 from .rows import attempt_of, progress_text
 from .schema import IS_LEASED, IS_QUEUED, attempts, tenants, trees
 from .statements import Statement
 
 
-def _queued_longest(of_owner: bool) -> Statement:
+def _queued_longest(of_owner: bool) -> Pages[AttemptRow]:
     """Find the head of every tenant's queue and the oldest of these: one row per tenant is looked at."""
     waiting = attempts.alias("waiting")
+    place = (waiting.c.queued_at, waiting.c.tenant_id, waiting.c.queue_number)
+    return Pages(lambda behind: _heads(waiting, behind, of_owner), place, attempt_of)
+
+
+def _heads(waiting: FromClause, behind: ColumnElement[bool], of_owner: bool) -> Select[Any]:
     wanted: Collection[ColumnElement[bool]] = [waiting.c.tenant_id == tenants.c.tenant_id]
     if of_owner:
         tree = and_(trees.c.tenant_id == waiting.c.tenant_id, trees.c.root_id == waiting.c.root_id)
         owned = select(trees.c.root_id).where(tree, trees.c.owner_id == bindparam("owner"))
         wanted = [*wanted, owned.correlate(waiting).exists()]
-    head = (
+    head = (  # compared as a whole: with a join, SQLite would go through all attempts there ever were
         select(waiting.c.attempt_id)
-        .where(*wanted, IS_QUEUED)
+        .where(*wanted, IS_QUEUED, behind)
         .order_by(waiting.c.queued_at, waiting.c.queue_number)
         .limit(1)
         .correlate(tenants)
         .scalar_subquery()
     )
-    this = and_(attempts.c.tenant_id == tenants.c.tenant_id, attempts.c.attempt_id == head)
-    return Statement(
-        select(attempts.c.tenant_id, attempts.c.attempt_id)
-        .join_from(tenants, attempts, this)
+    heads = select(tenants.c.tenant_id, head)
+    return (
+        select(*attempts.c)
+        .where(tuple_(attempts.c.tenant_id, attempts.c.attempt_id).in_(heads))
         .order_by(attempts.c.queued_at, attempts.c.tenant_id, attempts.c.queue_number)
-        .limit(1)
+        .limit(bindparam("most"))
     )
 
 
@@ -45,7 +53,7 @@ QUEUED_LONGEST = _queued_longest(of_owner=False)
 QUEUED_LONGEST_OF_OWNER = _queued_longest(of_owner=True)
 LEASE = Statement(
     update(attempts)
-    .where(*THIS_ATTEMPT, IS_QUEUED)
+    .where(*THIS_ATTEMPT, IS_QUEUED, attempts.c.fence == bindparam("held"))
     .values(
         status="leased",
         fence=attempts.c.fence + 1,
@@ -53,7 +61,6 @@ LEASE = Statement(
         owner_id=bindparam("owner_id"),
         lease_expires_at=bindparam("lease_expires_at"),
     )
-    .returning(*attempts.c)
 )
 HEARTBEAT = Statement(
     update(attempts)
@@ -64,11 +71,19 @@ HEARTBEAT = Statement(
     )
 )
 LEASED = Statement(select(*attempts.c).where(*LEASED_UNDER_FENCE))
-EXPIRED_LEASES = Statement(
-    select(*attempts.c)
-    .where(IS_LEASED, attempts.c.lease_expires_at < bindparam("now"))
-    .order_by(attempts.c.lease_expires_at, attempts.c.queue_number)
-    .limit(bindparam("most"))
+_OLDEST = (
+    *(attempts.c.lease_expires_at, attempts.c.queued_at),
+    *(attempts.c.tenant_id, attempts.c.attempt_id),
+)
+EXPIRED_LEASES = Pages(
+    lambda behind: (
+        select(*attempts.c)
+        .where(IS_LEASED, attempts.c.lease_expires_at < bindparam("now"), behind)
+        .order_by(*_OLDEST)
+        .limit(bindparam("most"))
+    ),
+    _OLDEST,
+    attempt_of,
 )
 LEASES_OF_OWNER = Statement(
     select(*attempts.c)
@@ -78,24 +93,39 @@ LEASES_OF_OWNER = Statement(
 
 
 def claim(
-    connection: Connection, runner_id: RunnerId, owner_id: OwnerId | None, lease_expires_at: datetime
+    connection: Connection,
+    runner_id: RunnerId,
+    owner_id: OwnerId | None,
+    lease_expires_at: datetime,
+    damage: DamageLog,
 ) -> AttemptRow | None:
-    """Lease the attempt queued longest, if there is one."""
+    """Lease the attempt queued longest, if there is one. It is read whole before anything is written."""
     if owner_id is None:
-        found = QUEUED_LONGEST.run(connection).first()
+        found = QUEUED_LONGEST.read(connection, damage, limit=1)
     else:
-        found = QUEUED_LONGEST_OF_OWNER.run(connection, owner=owner_id).first()
-    if found is None:
+        found = QUEUED_LONGEST_OF_OWNER.read(connection, damage, limit=1, owner=owner_id)
+    if not found:
         return None
-    row = LEASE.run(
+    queued = found[0]
+    done = LEASE.write(
         connection,
-        tenant=found.tenant_id,
-        this=found.attempt_id,
+        tenant=queued.tenant_id,
+        this=queued.attempt_id,
+        held=queued.fence,
         runner_id=runner_id,
         owner_id=owner_id,
         lease_expires_at=to_us(lease_expires_at),
-    ).first()
-    return None if row is None else attempt_of(row)
+    )
+    if done == 0:
+        return None
+    return replace(
+        queued,
+        status="leased",
+        fence=queued.fence + 1,
+        runner_id=runner_id,
+        owner_id=owner_id,
+        lease_expires_at=lease_expires_at,
+    )
 
 
 def heartbeat(
@@ -127,11 +157,17 @@ def leased(connection: Connection, tenant_id: TenantId, attempt_id: AttemptId, f
     return attempt_of(row)
 
 
-def expired_leases(connection: Connection, now: datetime, limit: int) -> tuple[AttemptRow, ...]:
-    """Return leases that ended before `now`, the oldest first."""
-    return tuple(map(attempt_of, EXPIRED_LEASES.run(connection, now=to_us(now), most=limit)))
+def expired_leases(
+    connection: Connection, now: datetime, after: AttemptRow | None, limit: int, damage: DamageLog
+) -> tuple[AttemptRow, ...]:
+    """Return leases that ended before `now`, behind `after`, the oldest first."""
+    place = None
+    if after is not None:
+        expired_at, queued_at = optional_us(after.lease_expires_at), to_us(after.queued_at)
+        place = (expired_at, queued_at, after.tenant_id, after.attempt_id)
+    return EXPIRED_LEASES.read(connection, damage, after=place, limit=limit, now=to_us(now))
 
 
-def leases_of(connection: Connection, owner_id: OwnerId) -> tuple[AttemptRow, ...]:
+def leases_of(connection: Connection, owner_id: OwnerId, damage: DamageLog) -> tuple[AttemptRow, ...]:
     """Return the attempts leased through that owner."""
-    return tuple(map(attempt_of, LEASES_OF_OWNER.run(connection, owner=owner_id)))
+    return read_all(connection, LEASES_OF_OWNER, attempt_of, damage, owner=owner_id)

@@ -1,6 +1,6 @@
 """Domain values as rows, and rows as domain values; instances have `instance_rows`."""
 
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Row
 
@@ -16,6 +16,7 @@ from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
     AttemptRow,
+    AttemptStatus,
     ContinuationRow,
     DefinitionRecord,
     JournalEntry,
@@ -32,8 +33,10 @@ from .encoding import (
     json_value,
     optional_time,
     optional_us,
+    text,
     to_json,
     to_us,
+    whole_number,
 )
 
 
@@ -98,6 +101,9 @@ def queued_columns(instance: Instance, queued: QueueAttempt, queue_number: int) 
     }
 
 
+_ATTEMPT_STATUSES: dict[str, AttemptStatus] = {status: status for status in get_args(AttemptStatus)}
+
+
 @decodes("attempts", "tenant_id", "attempt_id")
 def attempt_of(row: Row[Any]) -> AttemptRow:
     """Return the attempt of a row."""
@@ -106,14 +112,14 @@ def attempt_of(row: Row[Any]) -> AttemptRow:
         instance_id=row.instance_id,
         root_id=row.root_id,
         attempt_id=row.attempt_id,
-        phase=row.phase,
-        number=row.number,
-        notebook=row.notebook,
-        kernel=row.kernel,
+        phase=text(row.phase),
+        number=whole_number(row.number),
+        notebook=text(row.notebook),
+        kernel=None if row.kernel is None else text(row.kernel),
         parameters=json_object(row.parameters),
-        timeout_sec=row.timeout_sec,
-        status=row.status,
-        fence=row.fence,
+        timeout_sec=None if row.timeout_sec is None else float(row.timeout_sec),
+        status=_ATTEMPT_STATUSES[row.status],
+        fence=whole_number(row.fence),
         queued_at=from_us(row.queued_at),
         runner_id=row.runner_id,
         owner_id=row.owner_id,

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
 from chatflow_jupyter.ports.records import Soundness
 
 from . import rows, schema
-from .damage import DamagedRow, decodes
-from .dialects import DRIVER_ERRORS
+from .damage import DamagedRow, decodes, only_text
+from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
 from .encoding import json_object
 from .instance_rows import instance_of
 from .read_only import ReadOnlyDatabase
@@ -121,16 +122,34 @@ def _faults_of_rows(
 ) -> list[str]:
     found: list[str] = []
     try:
-        for row in connection.execute(select(*table.c).execution_options(yield_per=PAGE)):
-            try:
-                decode(row)
-            except DamagedRow as error:
-                found.append(str(error))
-                if len(found) >= most:
-                    break
-    except DRIVER_ERRORS as error:  # as of a text that is none
-        found.append(f"table {table.name}: {_reason(error)}")
+        found += _faults_of_each(connection, table, decode, most)
+    except DRIVER_ERRORS as error:
+        texts = _faults_of_texts(connection, table, decode, most) if is_no_text(error) else []
+        return texts or [*found, f"table {table.name}: {_reason(error)}"]
     return found
+
+
+def _faults_of_texts(
+    connection: Connection, table: Table, decode: Callable[[Row[Any]], object], most: int
+) -> list[str]:
+    """Read the table again, in which a text is none; returns nothing when that cannot be done either."""
+    with suppress(*DRIVER_ERRORS), text_or_bytes(connection):
+        return list(_faults_of_each(connection, table, lambda row: decode(only_text(row)), most))
+    return []
+
+
+def _faults_of_each(
+    connection: Connection, table: Table, decode: Callable[[Row[Any]], object], most: int
+) -> Iterator[str]:
+    found = 0
+    for row in connection.execute(select(*table.c).execution_options(yield_per=PAGE)):
+        try:
+            decode(row)
+        except DamagedRow as error:
+            yield str(error)
+            found += 1
+            if found >= most:
+                return
 
 
 def _reason(error: Exception) -> str:

@@ -6,6 +6,7 @@ from .database import Transactions
 from .facet_of_gates import SqlGates
 from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
 from .facets_of_files import SqlArtifactRows, SqlOwnership
+from .pages import DamageLog
 from .recent import RecentInstances
 
 
@@ -26,6 +27,7 @@ class DatabaseStateStorage(
         self._database = database
         self._clock = clock
         self._recent = RecentInstances()
+        self._damage = DamageLog()
 
     async def close(self) -> None:
         """Let go of the database."""
