@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from enum import Enum
+from typing import TypeVar
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
 from chatflow_jupyter.domain.errors import (
@@ -46,6 +47,8 @@ from .recovery import Recovery
 
 log = logging.getLogger(__name__)
 
+Row = TypeVar("Row")
+
 PAGE = 200
 PAUSE_AFTER_FAULT_SEC = 1.0
 REFUSALS = (Conflict, InvalidInput, NotFound)
@@ -85,7 +88,7 @@ class Dispatcher:
         self._drift_sec = self._drift()
         self._sweep_from = clock.now()
         self._told: set[str] = set()
-        self._has_to_wait = False
+        self._waiting = 0
         self._expired_told: set[tuple[AttemptId, int]] = set()
 
     async def run(self) -> None:
@@ -108,13 +111,37 @@ class Dispatcher:
 
     async def step(self) -> bool:
         """Do everything that is due now; returns whether there was anything."""
-        self._has_to_wait = False
+        self._waiting = 0
         worked = await self._continuations()
         worked = await self._timers() or worked
         return await self._sweep() or worked
 
     async def _continuations(self) -> bool:
-        rows = await self._storage.continuations(PAGE)
+        async def read(after: ContinuationRow | None) -> Sequence[ContinuationRow]:
+            return await self._storage.continuations(PAGE, after=after.continuation_id if after else 0)
+
+        worked = False
+        async for rows in self._pages(read):
+            worked = await self._answer(rows) or worked
+        return worked
+
+    async def _pages(
+        self, read: Callable[[Row | None], Awaitable[Sequence[Row]]]
+    ) -> AsyncIterator[Sequence[Row]]:
+        """Yield a page, and further ones while some of a page have to wait: they would be read for ever.
+
+        After a page that is done with, those behind it are the first ones of the next step.
+        """
+        after: Row | None = None
+        while True:
+            waited = self._waiting
+            rows = await read(after)
+            yield rows
+            if len(rows) < PAGE or self._waiting == waited:
+                return
+            after = rows[-1]
+
+    async def _answer(self, rows: Sequence[ContinuationRow]) -> bool:
         ended: dict[tuple[TenantId, InstanceId], list[ContinuationRow]] = defaultdict(list)
         worked = False
         for row in rows:
@@ -138,7 +165,7 @@ class Dispatcher:
         try:
             return await work
         except StoreDamaged as error:
-            self._has_to_wait = True
+            self._waiting += 1
             self._tell_once(error)
             return False
 
@@ -216,14 +243,15 @@ class Dispatcher:
             before = children[-1].instance_id
 
     async def _timers(self) -> bool:
-        timers = await self._storage.due_timers(self._clock.now())
+        now = self._clock.now()
         worked = False
-        for timer in timers:
-            request: Request = RetryDue() if timer.kind is TimerKind.RETRY else GateExpiryDue()
-            applied = await self._apply(timer.tenant_id, timer.instance_id, request, [])
-            if applied is Applied.REFUSED:
-                await self._storage.drop_timer(timer)
-            worked = worked or applied is not Applied.LATER
+        async for timers in self._pages(lambda after: self._storage.due_timers(now, PAGE, after=after)):
+            for timer in timers:
+                request: Request = RetryDue() if timer.kind is TimerKind.RETRY else GateExpiryDue()
+                applied = await self._apply(timer.tenant_id, timer.instance_id, request, [])
+                if applied is Applied.REFUSED:
+                    await self._storage.drop_timer(timer)
+                worked = worked or applied is not Applied.LATER
         return worked
 
     async def _sweep(self) -> bool:
@@ -235,13 +263,13 @@ class Dispatcher:
             log.info("the clock jumped; waiting one lease before looking for lost attempts")
         if now < self._sweep_from:
             return False
-        rows = await self._storage.expired_leases(now)
-        self._expired_told &= {(row.attempt_id, row.fence) for row in rows}
-        worked = False
-        for row in rows:
-            self._tell_of_expiry(row)
-            applied = await self.lose(row, cause="the lease expired without a heartbeat", counts_as="runner")
-            worked = worked or applied is not Applied.LATER
+        cause, worked = "the lease expired without a heartbeat", False
+        async for rows in self._pages(lambda after: self._storage.expired_leases(now, PAGE, after=after)):
+            for row in rows:
+                self._tell_of_expiry(row)
+                if await self.lose(row, cause=cause, counts_as="runner") is not Applied.LATER:
+                    self._expired_told.discard((row.attempt_id, row.fence))
+                    worked = True
         return worked
 
     def _tell_of_expiry(self, row: AttemptRow) -> None:
@@ -268,7 +296,7 @@ class Dispatcher:
     ) -> "Applied":
         """Apply and consume the notes; a refusal means they are of no consequence any more."""
         applied = await self._tried(tenant_id, instance_id, request, rows)
-        self._has_to_wait = self._has_to_wait or applied is Applied.LATER
+        self._waiting += applied is Applied.LATER
         return applied
 
     async def _tried(
@@ -304,7 +332,7 @@ class Dispatcher:
 
     async def _rest_sec(self) -> float:
         due = await self._storage.next_due()
-        if due is None or self._has_to_wait:  # what is due may be what cannot be done yet
+        if due is None or self._waiting:  # what is due may be what cannot be done yet
             return PAUSE_AFTER_FAULT_SEC
         return min(max((due - self._clock.now()).total_seconds(), 0.0), 1.0)
 

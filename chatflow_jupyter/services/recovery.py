@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from chatflow_jupyter.domain.errors import ChatFlowError, NotFound
+from chatflow_jupyter.domain.errors import ChatFlowError, NotFound, StoreDamaged
 from chatflow_jupyter.domain.ids import AttemptId, TenantId
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.ports.state_storage import IAttempts
@@ -28,6 +28,7 @@ class Recovery:
         self._artifacts = artifacts
         self._work = work
         self._end_processes = end_processes
+        self._told: set[AttemptId] = set()
 
     async def keep(self, row: AttemptRow) -> None:
         """Keep the partial notebook of an attempt that has ended; end its processes, remove its folder."""
@@ -53,6 +54,11 @@ class Recovery:
                 row = await self._attempts.attempt(tenant_id, attempt_id)
             except NotFound:
                 await self._forget(self._work / attempt_id)
+                continue
+            except StoreDamaged as error:
+                if attempt_id not in self._told:
+                    self._told.add(attempt_id)
+                    log.warning("%s; %s is left alone", error.message, self._work / attempt_id)
                 continue
             if row.status == "succeeded":
                 await self._forget(self._work / attempt_id)

@@ -177,7 +177,11 @@ class World:
     living: set[OwnerId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.storage = Interrupted(self.clock)
+        self.wire(Interrupted(self.clock))
+
+    def wire(self, storage: Any) -> None:
+        """Put everything together over this store."""
+        self.storage = storage
         self.artifacts = Artifacts(self.storage, self.bytes_, self.clock)
         self.pinned = PinnedDefinitions(self.storage)
         self.templates = Templates([self.folder / "templates"])
