@@ -106,6 +106,49 @@ def test_bundles_and_entries_of_once_are_named_and_what_nobody_needs_is_not(dama
     assert not any("0" * 64 in line for line in lines)
 
 
+def test_a_damaged_row_hides_no_damaged_bytes(damaged: Program) -> None:
+    blob_of(damaged, "notes/answer.txt").unlink()
+    with closing(sqlite3.connect(damaged.home / "chatflow.db")) as connection, connection:
+        connection.execute("UPDATE journal SET value = 'no JSON'")
+    first, second = sorted(damaged("db", "check", status=1).stdout.splitlines())
+    assert first.startswith("artifact notes/answer.txt of ")
+    assert second.startswith("table journal, row ")
+
+
+def test_bytes_behind_rows_that_broken_pages_still_show_are_looked_at(damaged: Program) -> None:
+    """Of more than a page of objects, those after one that stands where it does not belong as well."""
+    database = damaged.home / "chatflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        named = [(f"{number:064x}",) for number in range(16**3, 16**3 + 1200)]
+        connection.executemany("INSERT INTO blobs VALUES ('local', ?, 0, 'live', 1)", named)
+        connection.execute("PRAGMA journal_mode = DELETE")
+    database.write_bytes(database.read_bytes().replace(named[499][0].encode(), b"0" * 64))
+    for blob in (damaged.home / "artifacts" / "local" / "sha256").glob("*/*"):
+        blob.unlink()
+    printed = damaged("db", "check", status=1)
+    assert "blobs" in printed.stdout
+    assert printed.stdout.count("artifact notes/answer.txt of ") == 1
+
+
+def test_where_rows_of_stored_bytes_cannot_be_read_that_is_named(damaged: Program) -> None:
+    database = damaged.home / "chatflow.db"
+    with closing(sqlite3.connect(database)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'blobs'").fetchone()
+    content = bytearray(database.read_bytes())
+    content[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = b"\xff" * PAGE_BYTES
+    database.write_bytes(content)
+    printed = damaged("db", "check", status=1)
+    assert "table blobs: database disk image is malformed" in printed.stdout.splitlines(), printed
+
+
+@pytest.mark.parametrize("change", ["sha256 = 'x' || substr(sha256, 2)", "size_bytes = 'many'", "sha256 = 7"])
+def test_a_row_of_stored_bytes_that_makes_no_sense_is_named(damaged: Program, change: str) -> None:
+    with closing(sqlite3.connect(damaged.home / "chatflow.db")) as connection, connection:
+        connection.execute(f"UPDATE blobs SET {change} WHERE sha256 = (SELECT max(sha256) FROM blobs)")
+    lines = damaged("db", "check", status=1).stdout.splitlines()
+    assert any(line.startswith("table blobs, row local ") for line in lines), lines
+
+
 def test_saving_damaged_or_missing_bytes_is_one_clear_line(damaged: Program, tmp_path: Path) -> None:
     blob = blob_of(damaged, "notes/answer.txt")
     blob.write_bytes(b"other")

@@ -1,6 +1,7 @@
 """Whether a home is sound: the pages of its database, every row, and the stored bytes behind the rows."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -33,6 +34,15 @@ def _decision(row: Row[Any]) -> object:
     return json_object(row.data)
 
 
+@decodes("blobs", "tenant_id", "sha256")
+def _blob(row: Row[Any]) -> Row[Any]:
+    if not (isinstance(row.tenant_id, str) and re.fullmatch("[0-9a-f]{64}", row.sha256)):
+        raise ValueError("no tenant or no hash")
+    if not isinstance(row.size_bytes, int):
+        raise ValueError("no size")
+    return row
+
+
 DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.definitions, rows.definition_of),
     (schema.instances, instance_of),
@@ -44,6 +54,7 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.timers, rows.timer_of),
     (schema.artifacts, rows.artifact_of),
     (schema.journal, rows.journal_of),
+    (schema.blobs, _blob),
     (schema.owners, rows.owner_of),
 )
 """What reads the rows of each table that holds more than ids and numbers."""
@@ -79,28 +90,41 @@ async def examine(path: Path, artifacts: IArtifactStorage, *, read: bool, most: 
     """Read the whole store and, with `read`, all bytes it refers to; name at most `most` faults.
 
     Otherwise the bytes are only seen to be there and to have their size. Nothing is written, and the store
-    may be in use. Where the database or a row is damaged the bytes are not looked at. Raises `Unreachable`,
-    and `HomeInUse` for a store of another version.
+    may be in use. Bytes are left out only where broken pages hide what is known of them, and then that is
+    named. Raises `Unreachable`, and `HomeInUse` for a store of another version.
     """
     began = time.monotonic()
-    count = size_bytes = 0
     try:
         database = await asyncio.to_thread(open_to_read, path)
     except StoreDamaged as error:
-        fault = _reason(error.__cause__) if isinstance(error.__cause__, Exception) else error.message
-        return Soundness(faults=(fault,), objects=0, size_bytes=0, took_sec=time.monotonic() - began)
+        took_sec = time.monotonic() - began
+        return Soundness(faults=(_cause(error),), objects=0, size_bytes=0, took_sec=took_sec)
     try:
         faults = await database.read(lambda connection: _faults_of_database(connection, most))
-        if not faults:
-            async for blob in _live_blobs(database):
-                wrong = await _fault_of(artifacts, blob, read)
-                if wrong is not None and len(faults) < most:
-                    faults += await database.read(_told_by_users(blob, wrong, most - len(faults)))
-                count, size_bytes = count + 1, size_bytes + blob.size_bytes
+        count, size_bytes = await _examine_bytes(database, artifacts, faults, read=read, most=most)
     finally:
         await database.close()
     took_sec = time.monotonic() - began
     return Soundness(faults=tuple(faults), objects=count, size_bytes=size_bytes, took_sec=took_sec)
+
+
+async def _examine_bytes(
+    database: ReadOnlyDatabase, artifacts: IArtifactStorage, faults: list[str], *, read: bool, most: int
+) -> tuple[int, int]:
+    """Add to `faults` until there are `most`; return how many objects were looked at, and their bytes."""
+    count = size_bytes = 0
+    try:
+        async for blob in _live_blobs(database):
+            if len(faults) >= most:
+                break
+            wrong = await _fault_of(artifacts, blob, read)
+            if wrong is not None:
+                faults += await database.read(_told_by_users(blob, wrong, most - len(faults)))
+            count, size_bytes = count + 1, size_bytes + blob.size_bytes
+    except StoreDamaged as error:
+        if len(faults) < most and _cause(error) not in faults:
+            faults.append(_cause(error))
+    return count, size_bytes
 
 
 def _faults_of_database(connection: Connection, most: int) -> list[str]:
@@ -152,24 +176,35 @@ def _faults_of_each(
                 return
 
 
+def _cause(error: StoreDamaged) -> str:
+    return _reason(error.__cause__) if isinstance(error.__cause__, Exception) else error.message
+
+
 def _reason(error: Exception) -> str:
     return str(error.orig if isinstance(error, DBAPIError) else error)
 
 
 async def _live_blobs(database: ReadOnlyDatabase) -> AsyncIterator[Row[Any]]:
-    """Yield tenant, hash and size of every object, a page at a time: no long transaction keeps the log."""
-    tenant_id, sha256 = "", ""
+    """Yield tenant, hash and size of every object, a page at a time: no long transaction keeps the log.
+
+    Rows that cannot be read are left out: they are a fault of their own. Raises `StoreDamaged`.
+    """
+    after = ("", "")
     while True:
-        page = await database.read(partial(_page, tenant_id=tenant_id, sha256=sha256))
+        page = await database.read(partial(_page, after=after))
         for row in page:
-            yield row
+            with suppress(DamagedRow):
+                yield _blob(row)
         if len(page) < PAGE:
             return
-        tenant_id, sha256 = page[-1].tenant_id, page[-1].sha256
+        after = page[-1].tenant_id, page[-1].sha256
 
 
-def _page(connection: Connection, *, tenant_id: str, sha256: str) -> Sequence[Row[Any]]:
-    return LIVE_BLOBS.run(connection, tenant=tenant_id, after=sha256).all()
+def _page(connection: Connection, *, after: tuple[str, str]) -> Sequence[Row[Any]]:
+    try:
+        return LIVE_BLOBS.run(connection, tenant=after[0], after=after[1]).all()
+    except DRIVER_ERRORS as error:
+        raise DamagedRow(f"table blobs: {_reason(error)}") from error
 
 
 async def _fault_of(artifacts: IArtifactStorage, blob: Row[Any], read: bool) -> str | None:
@@ -184,13 +219,19 @@ def _told_by_users(blob: Row[Any], fault: str, most: int) -> Callable[[Connectio
     """Return what names everything that needs the object; nothing does when an upload was cut off."""
     wanted = {"tenant": blob.tenant_id, "hash": blob.sha256, "most": most}
 
+    def users(connection: Connection) -> Iterator[str]:
+        for row in _ARTIFACTS.run(connection, **wanted):
+            yield f"artifact {row.name} of {_place(row)}"
+        for row in _BUNDLES.run(connection, **wanted):
+            yield f"the notebooks of {row.name}@{row.version}"
+        for row in _ENTRIES.run(connection, **wanted):
+            yield f"what once({row.name!r}) gave in {_place(row)}"
+
     def told(connection: Connection) -> list[str]:
-        users = [f"artifact {row.name} of {_place(row)}" for row in _ARTIFACTS.run(connection, **wanted)]
-        users += [f"the notebooks of {row.name}@{row.version}" for row in _BUNDLES.run(connection, **wanted)]
-        users += [
-            f"what once({row.name!r}) gave in {_place(row)}" for row in _ENTRIES.run(connection, **wanted)
-        ]
-        return [f"{user}: {fault}" for user in users][:most]
+        try:
+            return [f"{user}: {fault}" for user in users(connection)][:most]
+        except DRIVER_ERRORS as error:
+            return [f"of what cannot be seen ({_reason(error)}): {fault}"]
 
     return told
 
