@@ -16,12 +16,15 @@ def test_the_store_is_found_checked_and_copied(chatflow: Program, tmp_path: Path
     assert not chatflow.home.exists()
     assert "up to date" in chatflow("db", "upgrade").stdout
     chatflow("start", "gated")
+    found = sorted(chatflow.home.iterdir())
+    assert found == [chatflow.home / "artifacts", database, chatflow.home / "logs"]
     assert chatflow("db", "check").stdout.startswith(f"{database}: sound")
     copy = tmp_path / "copy.db"
     assert chatflow("db", "backup", str(copy)).stdout == f"{copy}\n"
     with sqlite3.connect(copy) as connection:
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
     connection.close()
+    assert sorted(chatflow.home.iterdir()) == found
     assert "exists already" in chatflow("db", "backup", str(copy), status=2).stderr
     tidied = chatflow("db", "gc").stdout
     assert tidied == "0 unreferenced objects removed\n0 expired idempotency keys removed\n"

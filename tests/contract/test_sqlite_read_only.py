@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from chatflow_jupyter.adapters.sql import open_sqlite
+from chatflow_jupyter.adapters.sql.read_only import copy_store
+from chatflow_jupyter.adapters.sql.sqlite_file import open_to_read
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
 from chatflow_jupyter.ports.records import InstanceFilter
 from tests.contract.conftest import StillClock
@@ -91,3 +93,44 @@ async def test_one_of_another_version_is_refused(path: Path, clock: StillClock, 
     path.with_name("chatflow.db-wal").unlink(missing_ok=True)
     with pytest.raises(HomeInUse, match="was written by a newer version"):
         await open_sqlite(path, clock=clock, only_reads=True)
+
+
+async def test_who_only_reads_leaves_nothing_beside_the_store(path: Path, clock: StillClock) -> None:
+    await (await open_sqlite(path, clock=clock)).close()
+    before = content(path)
+    for copy in ("copied", "copied again"):
+        database = open_to_read(path)
+        assert {entry.name for entry in path.parent.iterdir()} > {"chatflow.db"}  # or this would show nothing
+        await database.close()
+        copy_store(path, path.parent.parent / copy)
+        assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
+    assert content(path) == before
+
+
+async def test_a_file_that_may_not_be_written_gets_nothing_beside_it_either(
+    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await open_sqlite(path, clock=clock)).close()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK and access(place, mode))
+    database = open_to_read(path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
+    await database.close()
+    assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
+
+
+async def test_what_others_need_beside_the_store_is_left_to_them(path: Path, clock: StillClock) -> None:
+    await (await open_sqlite(path, clock=clock)).close()
+    database = open_to_read(path)
+    writer = await open_sqlite(path, clock=clock)
+    await writer.instances(LOCAL, InstanceFilter())
+    await database.close()
+    await born(writer)
+    assert len(await writer.instances(LOCAL, InstanceFilter())) == 1
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT count(*) FROM instances").fetchone() == (1,)
+    found = sorted(entry.name for entry in path.parent.iterdir())
+    database = open_to_read(path)
+    await database.close()
+    assert found == sorted(entry.name for entry in path.parent.iterdir()) != ["chatflow.db"]
+    await writer.close()

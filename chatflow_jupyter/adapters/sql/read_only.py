@@ -1,14 +1,15 @@
 """A store that can be read and not written to: its file, its folder or the whole file system is read-only."""
 
 import asyncio
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -32,8 +33,8 @@ class ReadOnlyDatabase:
         """Open the file, which exists; raises `Unreachable` when it cannot be read either."""
         self._path = path
         self._changes = ChangeSignal()
-        engine, self._check_unchanged = read_only_engine(path)
-        self._connection = engine.connect()
+        self._opened = ExitStack()
+        self._connection, self._check_unchanged = self._opened.enter_context(_connected(path))
         self._thread = ThreadPoolExecutor(1, "chatflow-sqlite-reader")
 
     async def write(self, work: Work[T]) -> T:
@@ -60,9 +61,9 @@ class ReadOnlyDatabase:
         await asyncio.to_thread(self.stop)
 
     def stop(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and leave nothing beside it that was not there."""
         self._thread.shutdown()
-        self._connection.close()
+        self._opened.close()
 
     def ask(self, work: Work[T]) -> T:
         """Run `work` on one snapshot, here and now."""
@@ -89,30 +90,50 @@ def opened_to_read(path: Path) -> ReadOnlyDatabase:
 def copy_store(path: Path, target: Path) -> None:
     """Copy the store, whole and consistent, over the empty file `target`; raises `Unreachable`."""
     try:
-        engine, check_unchanged = read_only_engine(path)
-        with engine.connect() as connection, closing(sqlite3.connect(target)) as copy:
-            driver: Any = connection.connection.dbapi_connection
-            driver.backup(copy)
-        check_unchanged()
+        with _connected(path) as (connection, check_unchanged):
+            with closing(sqlite3.connect(target)) as copy:
+                driver: Any = connection.connection.dbapi_connection
+                driver.backup(copy)
+            check_unchanged()
     except DRIVER_ERRORS as error:
         raise translated(error, str(path)) from error
 
 
-def read_only_engine(path: Path) -> tuple[Engine, Callable[[], None]]:
-    """Return an engine that only reads, and what raises `HomeInUse` when that may have gone wrong.
+@contextmanager
+def _connected(path: Path) -> Iterator[tuple[Connection, Callable[[], None]]]:
+    """Give a connection that only reads, and what raises `HomeInUse` when that may have gone wrong.
 
-    Reading a write-ahead log takes a file of shared memory beside it. Where none can be made and there is no
-    log, SQLite is told that the store does not change. That is checked before and after each read: who writes
-    has a log, and moving it into the store changes the store.
+    SQLite makes a log and shared memory beside the store, also for who only reads, and who only reads cannot
+    remove them: whoever could write, and is the last to close the store, does. So that is done here.
     """
-    plain = _engine(path, "mode=ro")
+    beside = [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm")]
+    alone = not any(file.exists() for file in beside)
     try:
-        with plain.connect() as connection:
-            connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-        return plain, _no_check
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _NEEDS_SHARED_MEMORY:
-            raise
+        engine, check_unchanged = _engine_to_read(path, alone)
+        with engine.connect() as connection:
+            yield connection, check_unchanged
+    finally:
+        if alone and any(file.exists() for file in beside) and not _has_log(path):
+            with suppress(*DRIVER_ERRORS), _engine(path, "mode=rw").connect() as last:
+                last.exec_driver_sql(_LOOK)
+
+
+def _engine_to_read(path: Path, alone: bool) -> tuple[Engine, Callable[[], None]]:
+    """Return an engine, and what checks that it is not mistaken.
+
+    Reading a write-ahead log takes a file of shared memory beside it. Where none can be made (or, by us, not
+    be removed again) and there is no log, SQLite is told that the store does not change. That is checked
+    before and after each read: who writes has a log, and moving it into the store changes the store.
+    """
+    if not alone or os.access(path, os.W_OK):
+        plain = _engine(path, "mode=ro")
+        try:
+            with plain.connect() as connection:
+                connection.exec_driver_sql(_LOOK).fetchall()
+            return plain, _no_check
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _NEEDS_SHARED_MEMORY:
+                raise
     try:
         check = _unchanged(path)
     except HomeInUse:
@@ -124,6 +145,7 @@ def read_only_engine(path: Path) -> tuple[Engine, Callable[[], None]]:
     return _engine(path, "mode=ro&immutable=1"), check
 
 
+_LOOK = "SELECT 1 FROM sqlite_master LIMIT 1"
 _NEEDS_SHARED_MEMORY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
@@ -152,14 +174,19 @@ def _no_check() -> None:
 
 def _unchanged(path: Path) -> Callable[[], None]:
     """Return what raises `HomeInUse` once somebody writes to the file, or does so already."""
-    log, first = path.with_name(f"{path.name}-wal"), _state(path)
+    first = _state(path)
 
     def check() -> None:
-        if _state(path) != first or (log.exists() and log.stat().st_size):
+        if _state(path) != first or _has_log(path):
             raise HomeInUse(f"{path} is being changed by another process at this moment; ask again")
 
     check()
     return check
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _state(path: Path) -> tuple[int, int, int]:
