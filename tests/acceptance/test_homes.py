@@ -36,6 +36,11 @@ for query in "list" "status last" "history last" "tree last" "artifacts last" "w
   chatflow $query > /dev/null; echo "$query: $?"
 done
 """
+SMALL_DEVICE = """\
+mkdir "$CHATFLOW_HOME/small" && mount -t tmpfs -o size=64k tmpfs "$CHATFLOW_HOME/small" || exit 99
+chatflow db backup "$CHATFLOW_HOME/small/copy.db"; echo "backup: $?"
+ls -A "$CHATFLOW_HOME/small"
+"""
 QUERIES = ("list", "status last", "history last", "tree last", "artifacts last")
 
 
@@ -83,6 +88,16 @@ def test_a_full_disk_is_named_nothing_is_lost_and_with_room_it_goes_on(
     assert (
         "No space left on device" in said.partition("filled by the notebook: 4")[0].partition("freed: 0")[2]
     )
+
+
+def test_a_backup_onto_a_full_device_says_which_is_full_and_leaves_nothing(
+    product: Product, workshop: Workshop
+) -> None:
+    product.run("run", workshop.notebook("small.ipynb", []), status=0)
+    assert in_a_mount_namespace(product, SMALL_DEVICE).splitlines() == [
+        f"chatflow: no room is left for {product.home}/small/copy.db; free some and try again",
+        "backup: 1",
+    ]
 
 
 def test_a_read_only_home_can_be_asked_and_says_in_one_line_what_it_cannot(

@@ -1,6 +1,8 @@
 """A store that can only be read: as it is, never half of a change, and nothing is written."""
 
+import asyncio
 import os
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from chatflow_jupyter.adapters.sql import open_sqlite
 from chatflow_jupyter.adapters.sql.read_only import copy_store
 from chatflow_jupyter.adapters.sql.sqlite_file import open_to_read
-from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
+from chatflow_jupyter.domain.errors import HomeInUse, StorageFull, StoreDamaged, Unreachable
 from chatflow_jupyter.ports.records import InstanceFilter
 from tests.contract.conftest import StillClock
 from tests.contract.making import LOCAL, born, wfi
@@ -117,6 +119,29 @@ async def test_a_file_that_may_not_be_written_gets_nothing_beside_it_either(
     assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
     await database.close()
     assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
+
+
+def test_a_copy_that_fails_names_the_file_that_is_at_fault(path: Path, clock: StillClock) -> None:
+    asyncio.run(_made(path, clock))
+    target = path.with_name("target")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(StorageFull, match=f"no room is left for {target}; free some"):
+            copy_store(path, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    os.truncate(path, 9000)
+    with pytest.raises(StoreDamaged, match=f"{path} is damaged "):
+        copy_store(path, target)
+    path.write_bytes(b"no database, " * 1000)
+    with pytest.raises(StoreDamaged, match=f"{path} is damaged or no ChatFlow store"):
+        copy_store(path, target)
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["chatflow.db", "target"]
+
+
+async def _made(path: Path, clock: StillClock) -> None:
+    await (await open_sqlite(path, clock=clock)).close()
 
 
 async def test_what_others_need_beside_the_store_is_left_to_them(path: Path, clock: StillClock) -> None:

@@ -88,15 +88,40 @@ def opened_to_read(path: Path) -> ReadOnlyDatabase:
 
 
 def copy_store(path: Path, target: Path) -> None:
-    """Copy the store, whole and consistent, over the empty file `target`; raises `Unreachable`."""
+    """Copy the store, whole and consistent, over the empty file `target`.
+
+    Raises `Unreachable`, which names the file it is about, and `StorageFull` when `target` finds no room.
+    """
     try:
         with _connected(path) as (connection, check_unchanged):
-            with closing(sqlite3.connect(target)) as copy:
-                driver: Any = connection.connection.dbapi_connection
-                driver.backup(copy)
+            driver: Any = connection.connection.dbapi_connection
+            _write_copy(driver, target)
             check_unchanged()
     except DRIVER_ERRORS as error:
         raise translated(error, str(path)) from error
+
+
+def _write_copy(driver: sqlite3.Connection, target: Path) -> None:
+    """Write what `driver` reads to `target`; errors of writing are told of that file."""
+    try:
+        with closing(sqlite3.connect(target)) as copy:
+            driver.backup(copy)
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code in _OF_READING or code & 0xFF in _OF_READING:
+            raise
+        raise translated(error, str(target)) from error
+
+
+_OF_READING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_IOERR_READ,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from chatflow_jupyter.ports.clock import Clock
 from .database import BUSY_TIMEOUT_SEC, SqliteDatabase, driver_of, sqlite_engine
 from .dialects import DRIVER_ERRORS, translated
 from .mounts import network_file_system
-from .read_only import ReadOnlyDatabase, opened_to_read
+from .read_only import ReadOnlyDatabase, copy_store, opened_to_read
 from .schema import REVISION, metadata
 from .storage import DatabaseStateStorage
 
@@ -199,10 +199,5 @@ def _back_up(path: Path, target: Path) -> None:
     unfinished = target.with_name(f"{target.name}.part")
     unfinished.unlink(missing_ok=True)
     os.close(os.open(unfinished, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    source, copy = sqlite3.connect(path), sqlite3.connect(unfinished)
-    try:
-        source.backup(copy)
-    finally:
-        copy.close()
-        source.close()
+    copy_store(path, unfinished)
     unfinished.replace(target)
