@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatflow_jupyter.adapters.sql.soundness import DECODERS
+from chatflow_jupyter.adapters.sql.row_faults import DECODERS
 from tests.cli.program import Program, write_notebook, write_template
 
 PAGE_BYTES = 4096
@@ -147,6 +147,23 @@ def test_a_row_of_stored_bytes_that_makes_no_sense_is_named(damaged: Program, ch
         connection.execute(f"UPDATE blobs SET {change} WHERE sha256 = (SELECT max(sha256) FROM blobs)")
     lines = damaged("db", "check", status=1).stdout.splitlines()
     assert any(line.startswith("table blobs, row local ") for line in lines), lines
+
+
+def test_a_row_that_refers_to_none_is_named_with_what_it_refers_to(damaged: Program) -> None:
+    with closing(sqlite3.connect(damaged.home / "chatflow.db")) as connection, connection:
+        attempt_id, sha256 = connection.execute(
+            "SELECT attempt_id, sha256 FROM artifacts WHERE name = 'notes/answer.txt'"
+        ).fetchone()
+        connection.execute("DELETE FROM blobs WHERE sha256 = ?", (sha256,))
+        connection.execute("INSERT INTO timers VALUES ('local', 'wfi_none', 'retry', 'wfi_none', 1)")
+        connection.execute("INSERT INTO continuations VALUES (7, 'local', 'wfi_none', 'r', 'look', NULL)")
+    lines = damaged("db", "check", status=1).stdout.splitlines()
+    published = f"table artifacts, row local {attempt_id} notes/answer.txt"
+    assert sorted(line for line in lines if "refers to" in line) == [
+        f"{published}: refers to local {sha256}, a missing row of blobs",
+        "table continuations, row 7: refers to local wfi_none, a missing row of instances",
+        "table timers, row local wfi_none retry: refers to local wfi_none, a missing row of instances",
+    ]
 
 
 def test_saving_damaged_or_missing_bytes_is_one_clear_line(damaged: Program, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Whether a home is sound: the pages of its database, every row, and the stored bytes behind the rows."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -10,54 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, and_, bindparam, or_, select
-from sqlalchemy.exc import DBAPIError
 
 from chatflow_jupyter.domain.errors import ChatFlowError, StoreDamaged
 from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
 from chatflow_jupyter.ports.records import Soundness
 
-from . import rows, schema
-from .damage import DamagedRow, decodes, only_text
-from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
-from .encoding import json_object
-from .instance_rows import instance_of
+from . import schema
+from .damage import DamagedRow
+from .dialects import DRIVER_ERRORS
 from .read_only import ReadOnlyDatabase
-from .request_keys import answer_of
+from .row_faults import PAGE, blob_of, faults_of_database, reason_of
 from .sqlite_file import open_to_read
 from .statements import Statement
-
-PAGE = 500
-
-
-@decodes("decisions", "tenant_id", "instance_id", "seq")
-def _decision(row: Row[Any]) -> object:
-    return json_object(row.data)
-
-
-@decodes("blobs", "tenant_id", "sha256")
-def _blob(row: Row[Any]) -> Row[Any]:
-    if not (isinstance(row.tenant_id, str) and re.fullmatch("[0-9a-f]{64}", row.sha256)):
-        raise ValueError("no tenant or no hash")
-    if not isinstance(row.size_bytes, int):
-        raise ValueError("no size")
-    return row
-
-
-DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
-    (schema.definitions, rows.definition_of),
-    (schema.instances, instance_of),
-    (schema.attempts, rows.attempt_of),
-    (schema.decisions, _decision),
-    (schema.request_keys, answer_of),
-    (schema.events, rows.event_of),
-    (schema.continuations, rows.continuation_of),
-    (schema.timers, rows.timer_of),
-    (schema.artifacts, rows.artifact_of),
-    (schema.journal, rows.journal_of),
-    (schema.blobs, _blob),
-    (schema.owners, rows.owner_of),
-)
-"""What reads the rows of each table that holds more than ids and numbers."""
 
 _BLOB = schema.blobs.c
 LIVE_BLOBS = Statement(
@@ -100,7 +63,7 @@ async def examine(path: Path, artifacts: IArtifactStorage, *, read: bool, most: 
         took_sec = time.monotonic() - began
         return Soundness(faults=(_cause(error),), objects=0, size_bytes=0, took_sec=took_sec)
     try:
-        faults = await database.read(lambda connection: _faults_of_database(connection, most))
+        faults = await database.read(lambda connection: faults_of_database(connection, most))
         count, size_bytes = await _examine_bytes(database, artifacts, faults, read=read, most=most)
     finally:
         await database.close()
@@ -127,61 +90,8 @@ async def _examine_bytes(
     return count, size_bytes
 
 
-def _faults_of_database(connection: Connection, most: int) -> list[str]:
-    found: list[str] = []
-    try:
-        pages = connection.exec_driver_sql(f"PRAGMA integrity_check({most})")
-        found += [str(row[0]) for row in pages if row[0] != "ok"]
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(most)
-        found += [f"table {row[0]}, row {row[1]}: refers to a missing row of {row[2]}" for row in broken]
-    except DRIVER_ERRORS as error:
-        return [*found, _reason(error)][:most]
-    for table, decode in DECODERS:
-        found += _faults_of_rows(connection, table, decode, most - len(found))
-    return found[:most]
-
-
-def _faults_of_rows(
-    connection: Connection, table: Table, decode: Callable[[Row[Any]], object], most: int
-) -> list[str]:
-    found: list[str] = []
-    try:
-        found += _faults_of_each(connection, table, decode, most)
-    except DRIVER_ERRORS as error:
-        texts = _faults_of_texts(connection, table, decode, most) if is_no_text(error) else []
-        return texts or [*found, f"table {table.name}: {_reason(error)}"]
-    return found
-
-
-def _faults_of_texts(
-    connection: Connection, table: Table, decode: Callable[[Row[Any]], object], most: int
-) -> list[str]:
-    """Read the table again, in which a text is none; returns nothing when that cannot be done either."""
-    with suppress(*DRIVER_ERRORS), text_or_bytes(connection):
-        return list(_faults_of_each(connection, table, lambda row: decode(only_text(row)), most))
-    return []
-
-
-def _faults_of_each(
-    connection: Connection, table: Table, decode: Callable[[Row[Any]], object], most: int
-) -> Iterator[str]:
-    found = 0
-    for row in connection.execute(select(*table.c).execution_options(yield_per=PAGE)):
-        try:
-            decode(row)
-        except DamagedRow as error:
-            yield str(error)
-            found += 1
-            if found >= most:
-                return
-
-
 def _cause(error: StoreDamaged) -> str:
-    return _reason(error.__cause__) if isinstance(error.__cause__, Exception) else error.message
-
-
-def _reason(error: Exception) -> str:
-    return str(error.orig if isinstance(error, DBAPIError) else error)
+    return reason_of(error.__cause__) if isinstance(error.__cause__, Exception) else error.message
 
 
 async def _live_blobs(database: ReadOnlyDatabase) -> AsyncIterator[Row[Any]]:
@@ -194,7 +104,7 @@ async def _live_blobs(database: ReadOnlyDatabase) -> AsyncIterator[Row[Any]]:
         page = await database.read(partial(_page, after=after))
         for row in page:
             with suppress(DamagedRow):
-                yield _blob(row)
+                yield blob_of(row)
         if len(page) < PAGE:
             return
         after = page[-1].tenant_id, page[-1].sha256
@@ -204,7 +114,7 @@ def _page(connection: Connection, *, after: tuple[str, str]) -> Sequence[Row[Any
     try:
         return LIVE_BLOBS.run(connection, tenant=after[0], after=after[1]).all()
     except DRIVER_ERRORS as error:
-        raise DamagedRow(f"table blobs: {_reason(error)}") from error
+        raise DamagedRow(f"table blobs: {reason_of(error)}") from error
 
 
 async def _fault_of(artifacts: IArtifactStorage, blob: Row[Any], read: bool) -> str | None:
@@ -231,7 +141,7 @@ def _told_by_users(blob: Row[Any], fault: str, most: int) -> Callable[[Connectio
         try:
             return [f"{user}: {fault}" for user in users(connection)][:most]
         except DRIVER_ERRORS as error:
-            return [f"of what cannot be seen ({_reason(error)}): {fault}"]
+            return [f"of what cannot be seen ({reason_of(error)}): {fault}"]
 
     return told
 
