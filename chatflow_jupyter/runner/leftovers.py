@@ -18,7 +18,7 @@ def end_attempt(folder: Path, timeout_sec: float = 10.0) -> bool:
     process that belongs to the attempt itself. Returns whether none is left (also where there is no /proc).
     """
     deadline = time.monotonic() + timeout_sec
-    while pids := _stopped(folder):
+    while pids := _stopped(folder, deadline):
         if os.getpid() in pids:
             return False
         for pid in pids:
@@ -29,8 +29,11 @@ def end_attempt(folder: Path, timeout_sec: float = 10.0) -> bool:
     return True
 
 
-def _stopped(folder: Path) -> set[int]:
-    """Stop all processes of the attempt, so that none can start another unseen, and return them."""
+def _stopped(folder: Path, deadline: float) -> set[int]:
+    """Stop all processes of the attempt, so that none can start another unseen, and return them.
+
+    Those that start others faster than they are found are gone on with only until `deadline`.
+    """
     stopped: set[int] = set()
     while new := _belonging(folder) - stopped:
         stopped |= new
@@ -38,6 +41,8 @@ def _stopped(folder: Path) -> set[int]:
             break
         for pid in new:
             keeper.send(pid, signal.SIGSTOP)
+        if time.monotonic() > deadline:
+            break
     return stopped
 
 

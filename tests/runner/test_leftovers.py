@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from chatflow_jupyter.runner import keeper
 from chatflow_jupyter.runner.leftovers import end_attempt
 from tests.runner.notebooks import marked
 from tests.waiting import until
@@ -104,3 +106,20 @@ def test_a_home_whose_name_is_no_text_is_looked_through(tmp_path: Path, started:
 
     assert end_attempt(folder)
     assert own.wait(5) == -signal.SIGKILL
+
+
+def test_an_attempt_that_goes_on_starting_processes_holds_nobody_up(
+    tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever one is stopped there is another by then; that has an end here, so that the test has one."""
+    folder, send, ends = tmp_path / "wfi_1.one.1", keeper.send, time.monotonic() + 5
+
+    def send_too_late(pid: int, number: int) -> None:
+        if number == signal.SIGSTOP and time.monotonic() < ends:
+            start(started, folder, "sleep", "1000")
+        send(pid, number)
+
+    monkeypatch.setattr(keeper, "send", send_too_late)
+    start(started, folder, "sleep", "1000")
+    assert not end_attempt(folder, timeout_sec=0.5)
+    assert time.monotonic() < ends
