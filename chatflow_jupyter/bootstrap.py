@@ -27,6 +27,7 @@ from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
 from .services.templates import Templates
+from .services.upkeep import Upkeep
 from .services.waivers import Waivers
 from .settings import Settings
 
@@ -52,6 +53,7 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     waivers: Waivers
+    upkeep: Upkeep
     bus: InProcessBus
     store_file: int
     engine: "Engine | None" = None
@@ -102,6 +104,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
+            upkeep=Upkeep(storage, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),
         )

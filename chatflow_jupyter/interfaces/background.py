@@ -21,6 +21,7 @@ LOOK_EVERY_SEC = 0.5
 async def run(settings: Settings) -> None:
     """Adopt and drive orphans until none has been left for `background.idle_sec`; one a home is enough.
 
+    Meanwhile it removes what nobody needs any more, some at a time.
     Told to end by a signal, it ends; what it leaves unfinished waits for the next command.
     """
     async with open_chatflow(settings) as app:
@@ -32,9 +33,11 @@ async def run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         async with asyncio.TaskGroup() as tasks:
-            idling = tasks.create_task(_end_when_idle(app, app.engine, ending))
+            works = (_end_when_idle(app, app.engine, ending), app.upkeep.run())
+            running = [tasks.create_task(work) for work in works]
             await ending.wait()
-            idling.cancel()
+            for task in running:
+                task.cancel()
 
 
 async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -> None:
@@ -48,17 +51,8 @@ async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -
         elif app.clock.monotonic() - idle_since >= app.settings.background_idle_sec:
             break
         await app.storage.wait_for_change(seen, LOOK_EVERY_SEC)
-    await _tidy(app)
     engine.hand_on()
     ending.set()
-
-
-async def _tidy(app: ChatFlow) -> None:
-    """Delete some of the idempotency keys that have expired, now that nobody waits for anything."""
-    try:
-        await app.storage.drop_expired_keys(app.clock.now())
-    except ChatFlowError as error:
-        log.warning("expired idempotency keys are not deleted this time: %s", error.message)
 
 
 async def _is_idle(engine: Engine) -> bool:

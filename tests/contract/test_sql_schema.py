@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,18 @@ from chatflow_jupyter.adapters.sql.schema import metadata
 from chatflow_jupyter.domain.decision import Vote
 from chatflow_jupyter.domain.instance import Status
 from chatflow_jupyter.ports.records import AttemptRow
-from tests.contract.making import ALICE, LOCAL, NOW, birth, born, child_of, commit_of, step
+from tests.contract.making import (
+    ALICE,
+    LOCAL,
+    NOW,
+    birth,
+    born,
+    child_of,
+    commit_of,
+    later,
+    request_key,
+    step,
+)
 from tests.limits import LIMITS
 
 NOT_OF_A_TENANT = {"owners"}
@@ -80,6 +92,33 @@ async def test_tree_status_does_the_same_work_for_a_small_and_a_large_tree(
         status = await sqlite_storage.tree_status(LOCAL, root.instance_id, NOW)
         assert status.total_nodes == count + 1
     assert 0 < costs[0] == costs[1]
+
+
+async def test_looking_for_expired_keys_takes_the_same_work_with_few_others_and_with_many(
+    sqlite_storage: DatabaseStateStorage,
+) -> None:
+    instance = await born(sqlite_storage)
+    costs = []
+    for first, count in ((0, 10), (10, 1000)):
+        for number in range(first, count):
+            key = request_key(f"k{number}", expires_at=later(30))
+            await sqlite_storage.commit(commit_of(step(instance), key=key))
+            instance = replace(instance, seq=instance.seq + 1)
+        costs.append(await _instructions_of_the_writer(sqlite_storage, later(20)))
+    assert 0 < costs[0] == costs[1]
+
+
+async def _instructions_of_the_writer(storage: DatabaseStateStorage, now: datetime) -> int:
+    counted = [0]
+
+    def count(connection: Any, handler: Any) -> None:
+        connection.connection.dbapi_connection.set_progress_handler(handler, 1)
+
+    await storage._database.write(lambda c: count(c, lambda: counted.__setitem__(0, counted[0] + 1) or 0))
+    assert await storage.drop_expired_keys(now) == 0
+    found = counted[0]
+    await storage._database.write(lambda c: count(c, None))
+    return found
 
 
 async def _instructions(storage: DatabaseStateStorage, ask: Any) -> int:

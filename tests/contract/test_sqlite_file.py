@@ -20,6 +20,7 @@ from sqlalchemy import create_engine
 from chatflow_jupyter.adapters.sql import migrations, mounts, open_sqlite, sqlite_file
 from chatflow_jupyter.adapters.sql.schema import REVISION, metadata
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
+from chatflow_jupyter.domain.ids import Principal
 from chatflow_jupyter.domain.instance import OpenGate, Status
 from chatflow_jupyter.ports.records import InstanceFilter
 from tests.contract.conftest import StillClock
@@ -130,6 +131,17 @@ async def test_who_opened_a_gate_before_several_could_is_kept(
     assert [(one.principals, one.reason, one.decision) for one in opened if one] == [
         (principals, "fine", "approve")
     ]
+
+
+async def test_a_home_of_the_second_schema_is_upgraded(path: Path, clock: StillClock) -> None:
+    older_home(path, "0002_pre")
+    storage = await open_sqlite(path, clock=clock)
+    waiting, running = await storage.instances(LOCAL, InstanceFilter())
+    assert (waiting.status, running.status) == (Status.WAITING, Status.RUNNING)
+    assert [waiver.reason for waiver in await storage.waivers(LOCAL)] == ["known"]
+    assert await storage.stored_answer(LOCAL, Principal("local"), "k") is not None
+    assert await storage.drop_expired_keys(running.created_at + timedelta(days=40)) == 1
+    await storage.close()
 
 
 async def test_a_failed_upgrade_changes_nothing(

@@ -12,7 +12,7 @@ from chatflow_jupyter.ports.records import RequestKey, StoredAnswer
 from .damage import decodes
 from .dialects import Upsert
 from .encoding import json_object, to_json, to_us
-from .schema import request_keys
+from .schema import request_keys, tenants
 from .statements import Statement
 
 
@@ -41,7 +41,11 @@ DROP_EXPIRED = Statement(
     delete(request_keys).where(
         _KEY.in_(
             select(request_keys.c.tenant_id, request_keys.c.principal, request_keys.c.key)
-            .where(request_keys.c.expires_at <= bindparam("now"))
+            .where(
+                # The index begins with it. A key is stored with events, which make the tenant's row.
+                request_keys.c.tenant_id.in_(select(tenants.c.tenant_id)),
+                request_keys.c.expires_at <= bindparam("now"),
+            )
             .limit(bindparam("most"))
         )
     )

@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0002_pre"
+REVISION = "0003_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -203,6 +203,7 @@ request_keys = Table(
     _text("answer"),
     _time("expires_at"),
     PrimaryKeyConstraint("tenant_id", "principal", "key"),
+    Index("request_keys_by_expiry", "tenant_id", "expires_at"),
     **clustered(),
 )
 

@@ -94,7 +94,7 @@ def collect(options: argparse.Namespace) -> int:
         removed = dropped = 0
         while count := await session.app.artifacts.collect(session.tenant_id):
             removed += count
-        while count := await session.app.storage.drop_expired_keys(session.app.clock.now()):
+        while count := await session.app.upkeep.drop_some_keys():
             dropped += count
         print(f"{removed} unreferenced {'object' if removed == 1 else 'objects'} removed")
         print(f"{dropped} expired idempotency {'key' if dropped == 1 else 'keys'} removed")
