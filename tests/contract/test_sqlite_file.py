@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from chatflow_jupyter.adapters.sql import migrations, mounts, open_sqlite, sqlite_file
+from chatflow_jupyter.adapters.sql import migrations, mounts, open_sqlite, sqlite_engines, sqlite_file
+from chatflow_jupyter.adapters.sql.read_only import copy_store
 from chatflow_jupyter.adapters.sql.schema import REVISION, metadata
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
 from chatflow_jupyter.domain.ids import Principal
@@ -192,7 +194,7 @@ async def test_a_folder_in_place_of_the_file_is_named(path: Path, clock: StillCl
 
 
 async def test_a_locked_store_says_so(path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatflow_jupyter.adapters.sql.database.BUSY_TIMEOUT_SEC", 0.1)
+    monkeypatch.setattr(sqlite_engines, "BUSY_TIMEOUT_SEC", 0.1)
     storage = await open_sqlite(path, clock=clock)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -202,6 +204,22 @@ async def test_a_locked_store_says_so(path: Path, clock: StillClock, monkeypatch
     other.close()
     await started(storage)
     await storage.close()
+
+
+async def test_who_only_reads_waits_for_a_locked_store_as_long_as_who_writes(
+    path: Path, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_engines, "BUSY_TIMEOUT_SEC", 0.1)
+    await made(path, clock)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        for opened in (sqlite_file.open_to_read, lambda path: copy_store(path, path.with_name("copy"))):
+            with pytest.raises(HomeInUse, match="locked by another process"):
+                opened(path)
+        assert time.monotonic() - began < 5
+    sqlite_file.open_to_read(path).stop()
 
 
 def test_a_network_file_system_is_recognised(tmp_path: Path) -> None:

@@ -70,12 +70,14 @@ def hash_of(pieces: Iterator[bytes]) -> tuple[Sha256, int]:
 
 def hashing_copy(pieces: Iterator[bytes], file: BinaryIO, *, durable: bool = True) -> tuple[Sha256, int]:
     """Write the pieces, on the disk when `durable`, and return their hash and size in bytes."""
-    digest, size_bytes = hashlib.sha256(), 0
-    for piece in pieces:
-        digest.update(piece)
-        file.write(piece)
-        size_bytes += len(piece)
+    found = hash_of(_written(pieces, file))
     file.flush()
     if durable:
         os.fsync(file.fileno())
-    return Sha256(digest.hexdigest()), size_bytes
+    return found
+
+
+def _written(pieces: Iterator[bytes], file: BinaryIO) -> Iterator[bytes]:
+    for piece in pieces:
+        file.write(piece)
+        yield piece

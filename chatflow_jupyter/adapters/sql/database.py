@@ -5,22 +5,21 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import NullPool
 
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
 from chatflow_jupyter.domain.errors import ChatFlowError
 
 from .change_poller import ChangePoller
 from .dialects import DRIVER_ERRORS, translated
+from .sqlite_engines import driver_of, engine_over
 from .writer import Work, Writer
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_SEC = 30.0
 READERS = 2
 CACHE_KIB = 16 * 1024
 CHECKPOINT_PAGES = 4000  # 16 MiB of log: a transition writes some 14 pages, mostly the same ones again
@@ -127,39 +126,16 @@ class SqliteDatabase:
         self._engine.dispose()
 
 
-def driver_of(connection: Connection) -> sqlite3.Connection:
-    """Return the driver's connection below an SQLite one."""
-    driver: Any = connection.connection.dbapi_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
-
-
 def sqlite_engine(
     path: Path,
     synchronous: Literal["normal", "full"],
     factory: type[sqlite3.Connection] = sqlite3.Connection,
 ) -> Engine:
-    """Return an engine whose connections are in autocommit: transactions are begun by hand, as immediate."""
-
-    def connect() -> sqlite3.Connection:
-        driver = sqlite3.connect(
-            path,
-            timeout=BUSY_TIMEOUT_SEC,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-            factory=factory,
-        )
-        driver.execute(f"PRAGMA synchronous = {synchronous.upper()}")
-        driver.execute("PRAGMA foreign_keys = ON")
-        driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        driver.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        return driver
-
-    return create_engine(
-        "sqlite+pysqlite://",
-        creator=connect,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
+    """Return an engine for who writes; transactions are begun by hand, as immediate."""
+    pragmas = (
+        f"synchronous = {synchronous.upper()}",
+        "foreign_keys = ON",
+        f"cache_size = -{CACHE_KIB}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
     )
+    return engine_over(path, factory=factory, pragmas=pragmas)

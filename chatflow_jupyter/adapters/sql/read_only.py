@@ -7,22 +7,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
 
 from .dialects import DRIVER_ERRORS, translated
+from .sqlite_engines import driver_of, engine_over
 from .writer import Work
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_SEC = 30.0
 LOOK_EVERY_SEC = 0.5
 
 
@@ -94,8 +93,7 @@ def copy_store(path: Path, target: Path) -> None:
     """
     try:
         with _connected(path) as (connection, check_unchanged):
-            driver: Any = connection.connection.dbapi_connection
-            _write_copy(driver, target)
+            _write_copy(driver_of(connection), target)
             check_unchanged()
     except DRIVER_ERRORS as error:
         raise translated(error, str(path)) from error
@@ -139,7 +137,7 @@ def _connected(path: Path) -> Iterator[tuple[Connection, Callable[[], None]]]:
             yield connection, check_unchanged
     finally:
         if alone and any(file.exists() for file in beside) and not _has_log(path):
-            with suppress(*DRIVER_ERRORS), _engine(path, "mode=rw").connect() as last:
+            with suppress(*DRIVER_ERRORS), engine_over(path, options="mode=rw").connect() as last:
                 last.exec_driver_sql(_LOOK)
 
 
@@ -151,7 +149,7 @@ def _engine_to_read(path: Path, alone: bool) -> tuple[Engine, Callable[[], None]
     before and after each read: who writes has a log, and moving it into the store changes the store.
     """
     if not alone or os.access(path, os.W_OK):
-        plain = _engine(path, "mode=ro")
+        plain = engine_over(path, options="mode=ro")
         try:
             with plain.connect() as connection:
                 connection.exec_driver_sql(_LOOK).fetchall()
@@ -167,30 +165,11 @@ def _engine_to_read(path: Path, alone: bool) -> tuple[Engine, Callable[[], None]
             "make it writable, or copy the home"
         )
         raise Unreachable(message, code="read_only") from None
-    return _engine(path, "mode=ro&immutable=1"), check
+    return engine_over(path, options="mode=ro&immutable=1"), check
 
 
 _LOOK = "SELECT 1 FROM sqlite_master LIMIT 1"
 _NEEDS_SHARED_MEMORY = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-
-
-def _engine(path: Path, options: str) -> Engine:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{path.absolute().as_uri()}?{options}",
-            uri=True,
-            timeout=BUSY_TIMEOUT_SEC,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
-    return create_engine(
-        "sqlite+pysqlite://",
-        creator=connect,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        skip_autocommit_rollback=True,
-    )
 
 
 def _no_check() -> None:

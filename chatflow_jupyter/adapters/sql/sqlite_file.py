@@ -13,11 +13,13 @@ from sqlalchemy import Connection
 from chatflow_jupyter.domain.errors import HomeInUse, StorageFull, Unreachable
 from chatflow_jupyter.ports.clock import Clock
 
-from .database import BUSY_TIMEOUT_SEC, SqliteDatabase, driver_of, sqlite_engine
+from . import sqlite_engines
+from .database import SqliteDatabase, sqlite_engine
 from .dialects import DRIVER_ERRORS, translated
 from .mounts import network_file_system
 from .read_only import ReadOnlyDatabase, copy_store, opened_to_read
 from .schema import REVISION, metadata
+from .sqlite_engines import driver_of
 from .storage import DatabaseStateStorage
 
 APPLICATION_ID = 0x43686C77
@@ -162,7 +164,7 @@ def _revision(driver: sqlite3.Connection, path: Path) -> str | None:
 
 def _switch_to_wal(driver: sqlite3.Connection) -> None:
     """Set the mode that is kept in the file. SQLite does not wait here when two processes do so at once."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_SEC
+    deadline = time.monotonic() + sqlite_engines.BUSY_TIMEOUT_SEC
     while True:
         try:
             driver.execute("PRAGMA journal_mode = WAL")
