@@ -104,7 +104,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
-            upkeep=Upkeep(storage, clock),
+            upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),
         )

@@ -45,4 +45,7 @@ class IArtifactStorage(Protocol):
         """Remove the object; absent ones are fine."""
 
     async def collect_uploads(self, older_than_sec: float) -> int:
-        """Remove the remains of uploads that never ended; returns how many."""
+        """Remove what is left of uploads that never ended, of all tenants; returns how many.
+
+        Only those that nothing was written to for `older_than_sec` seconds.
+        """

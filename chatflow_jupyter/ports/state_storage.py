@@ -270,6 +270,9 @@ class IArtifactRows(Protocol):
         marked by an earlier collection are returned again.
         """
 
+    async def tenants_with_blobs(self) -> Sequence[TenantId]:
+        """Return every tenant that has a blob, in the order of their ids."""
+
     async def forget_blobs(self, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:
         """Delete the rows of blobs marked as deleting."""
 

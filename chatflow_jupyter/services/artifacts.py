@@ -88,8 +88,19 @@ class Artifacts:
         finally:
             packed.unlink(missing_ok=True)
 
+    async def tenants(self) -> Sequence[TenantId]:
+        """Return every tenant of whom bytes are stored."""
+        return await self._rows.tenants_with_blobs()
+
+    async def collect_uploads(self) -> int:
+        """Delete what is left of uploads that were cut off a day ago or longer; returns how many."""
+        return await self._storage.collect_uploads(UNTOUCHED.total_seconds())
+
     async def collect(self, tenant_id: TenantId) -> int:
-        """Delete bytes that nothing refers to and nobody touched for a day; returns how many objects."""
+        """Delete bytes that nothing refers to and nobody touched for a day; returns how many objects.
+
+        At most a page at once: call it again until it returns 0.
+        """
         untouched_since = self._clock.now() - UNTOUCHED
         hashes: Sequence[Sha256] = await self._rows.collectable_blobs(tenant_id, untouched_since)
         for sha256 in hashes:

@@ -1,5 +1,7 @@
 """What keeps a home in order, and what can be run: db, doctor, config, schemas."""
 
+import hashlib
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +29,11 @@ def test_the_store_is_found_checked_and_copied(chatflow: Program, tmp_path: Path
     assert sorted(chatflow.home.iterdir()) == found
     assert "exists already" in chatflow("db", "backup", str(copy), status=2).stderr
     tidied = chatflow("db", "gc").stdout
-    assert tidied == "0 unreferenced objects removed\n0 expired idempotency keys removed\n"
+    assert tidied.splitlines() == [
+        "0 unreferenced objects removed",
+        "0 unfinished uploads removed",
+        "0 expired idempotency keys removed",
+    ]
 
 
 def keys_of(chatflow: Program) -> list[str]:
@@ -55,14 +61,47 @@ def test_expired_keys_are_collected_however_many_there_are(chatflow: Program) ->
     assert len(chatflow.json("list")) == 2
 
 
+def leave_behind(chatflow: Program, tenant: str, content: bytes) -> tuple[Path, Path]:
+    """Store bytes that nothing refers to, and half of an upload, both long ago; returns their files."""
+    stored, folder = hashlib.sha256(content).hexdigest(), chatflow.home / "artifacts" / tenant
+    object_, upload = folder / "sha256" / stored[:2] / stored[2:], folder / "uploads" / "half"
+    for file in (object_, upload):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        os.utime(file, (1, 1))
+    with closing(sqlite3.connect(chatflow.home / "chatflow.db", timeout=10)) as connection, connection:
+        row = (tenant, stored, len(content))
+        connection.execute("INSERT INTO blobs VALUES (?, ?, ?, 'live', 1)", row)
+    return object_, upload
+
+
+def test_what_nobody_needs_is_collected_of_every_tenant(chatflow: Program) -> None:
+    for tenant in ("local", "theirs"):
+        chatflow("start", "gated", "--tenant", tenant)
+    needed = {file for file in (chatflow.home / "artifacts").rglob("*") if file.is_file()}
+    left = [
+        *leave_behind(chatflow, "local", b"a"),
+        *leave_behind(chatflow, "theirs", b"b"),
+        *leave_behind(chatflow, "gone", b"c"),
+    ]
+    told = chatflow("db", "gc").stdout.splitlines()
+    assert told[:2] == ["3 unreferenced objects removed", "3 unfinished uploads removed"]
+    assert not [file for file in left if file.exists()]
+    assert needed == {file for file in (chatflow.home / "artifacts").rglob("*") if file.is_file()}
+    assert chatflow("db", "check").stdout.startswith(f"{chatflow.home}/chatflow.db: sound")
+
+
 def test_a_background_runner_deletes_them_some_at_a_time_for_as_long_as_it_lives(
     chatflow: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHATFLOW_BACKGROUND__IDLE_SEC", "5")
     chatflow("start", "gated", "--idempotency-key", "old")
     let_expire(chatflow, "old", copies=600)
+    object_, upload = leave_behind(chatflow, "local", b"a")
     chatflow.apart("run", "gated", "--detach", "--idempotency-key", "young")
     until(lambda: keys_of(chatflow) == ["young"], what="601 keys, more than are deleted at once, are gone")
+    until(lambda: not upload.exists(), what="what was left of an upload is gone")
+    assert object_.exists()
 
 
 def test_a_damaged_store_is_said_to_be_damaged(chatflow: Program) -> None:

@@ -15,6 +15,7 @@ from tests.contract.making import (
     LOCAL,
     NO_ATTEMPT,
     NOW,
+    OTHER,
     OTHER_HASH,
     artifact,
     claimed,
@@ -52,6 +53,16 @@ async def test_a_blob_being_deleted_cannot_be_touched(state_storage: IStateStora
     assert refused.value.code == "blob_deleting"
     await state_storage.forget_blobs(LOCAL, [HASH])
     await state_storage.touch_blob(LOCAL, HASH, 3, later(99))
+
+
+async def test_every_tenant_that_has_a_blob_is_named_once(state_storage: IStateStorage) -> None:
+    assert list(await state_storage.tenants_with_blobs()) == []
+    for tenant_id, sha256 in ((OTHER, HASH), (LOCAL, HASH), (LOCAL, OTHER_HASH)):
+        await state_storage.touch_blob(tenant_id, sha256, 3, NOW)
+    assert list(await state_storage.tenants_with_blobs()) == sorted([LOCAL, OTHER])
+    assert await collected(state_storage) == [HASH, OTHER_HASH]
+    await state_storage.forget_blobs(LOCAL, [HASH, OTHER_HASH])
+    assert list(await state_storage.tenants_with_blobs()) == [OTHER]
 
 
 async def test_a_published_artifact_is_listed_exactly(state_storage: IStateStorage) -> None:

@@ -151,13 +151,14 @@ async def test_deleting_an_absent_object_is_fine(artifact_storage: IArtifactStor
 async def test_remains_of_uploads_are_collected_when_old_enough(
     artifact_storage: IArtifactStorage, tmp_path: Path
 ) -> None:
-    await artifact_storage.put_bytes(LOCAL, CONTENT)
-    uploads = tmp_path / "artifacts" / LOCAL / "uploads"
-    for name, age_sec in (("old", 7200), ("new", 0)):
-        (uploads / name).write_bytes(b"half")
-        os.utime(uploads / name, times=(time.time() - age_sec,) * 2)
-    assert await artifact_storage.collect_uploads(3600) == 1
-    assert [path.name for path in uploads.iterdir()] == ["new"]
+    for tenant_id in (LOCAL, OTHER):
+        await artifact_storage.put_bytes(tenant_id, CONTENT)
+        uploads = tmp_path / "artifacts" / tenant_id / "uploads"
+        for name, age_sec in (("old", 7200), ("new", 0)):
+            (uploads / name).write_bytes(b"half")
+            os.utime(uploads / name, times=(time.time() - age_sec,) * 2)
+    assert await artifact_storage.collect_uploads(3600) == 2
+    assert [path.name for path in (tmp_path / "artifacts").glob("*/uploads/*")] == ["new", "new"]
     assert await artifact_storage.exists(LOCAL, HASH)
 
 

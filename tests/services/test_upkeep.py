@@ -36,7 +36,7 @@ def test_expired_keys_are_deleted_batch_by_batch_and_those_that_expire_later_too
             await world.new(key=f"k{number}")
         world.clock.turn(A_YEAR_SEC)
         await world.new(key="young")
-        upkeep = Upkeep(world.storage, world.clock, batch=2, pause_sec=0, every_sec=0.01)
+        upkeep = Upkeep(world.storage, world.artifacts, world.clock, batch=2, pause_sec=0, every_sec=0.01)
         async with kept_up(upkeep):
             await until_async(lambda: _is(1, world), what="those that expired are gone")
             assert deleted[:3] == [2, 2, 1]
@@ -58,7 +58,7 @@ def test_after_a_fault_it_is_tried_again(world: World) -> None:
         world.storage.drop_expired_keys = faulty  # type: ignore[method-assign]
         await world.new(key="k")
         world.clock.turn(A_YEAR_SEC)
-        async with kept_up(Upkeep(world.storage, world.clock, every_sec=0.01)):
+        async with kept_up(Upkeep(world.storage, world.artifacts, world.clock, every_sec=0.01)):
             await until_async(lambda: _is(0, world), what="the key is gone")
 
     run(story())

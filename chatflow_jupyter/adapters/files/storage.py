@@ -136,11 +136,12 @@ class LocalArtifactStorage:
 
     def _collect_uploads(self, older_than_sec: float) -> int:
         before, removed = time.time() - older_than_sec, 0
-        for path in self._root.glob("*/uploads/*"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime <= before:
-                    path.unlink()
-                    removed += 1
+        with _our_errors("unfinished uploads"):
+            for path in self._root.glob("*/uploads/*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime <= before:
+                        path.unlink()
+                        removed += 1
         return removed
 
     def _folder(self, tenant_id: TenantId) -> Path:

@@ -78,6 +78,10 @@ class MemoryArtifactRows:
             self._tables.blobs[(tenant_id, sha256)].state = "deleting"
         return hashes
 
+    async def tenants_with_blobs(self) -> Sequence[TenantId]:
+        """See the port."""
+        return tuple(sorted({tenant_id for tenant_id, _ in self._tables.blobs}))
+
     async def forget_blobs(self, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:
         """See the port."""
         for sha256 in hashes:

@@ -63,6 +63,7 @@ COLLECTABLE_BLOBS = Statement(
     .order_by(blobs.c.touched_at, blobs.c.sha256)
     .limit(bindparam("most"))
 )
+TENANTS_WITH_BLOBS = Statement(select(blobs.c.tenant_id).distinct().order_by(blobs.c.tenant_id))
 MARK_BLOB = Statement(update(blobs).where(*_THIS_BLOB).values(state="deleting"))
 FORGET_BLOB = Statement(delete(blobs).where(*_THIS_BLOB, blobs.c.state == "deleting"))
 PUBLISH_ARTIFACT = Statement(_publish)
@@ -164,6 +165,11 @@ def collectable(
     hashes = tuple(Sha256(row.sha256) for row in rows)
     MARK_BLOB.write_many(connection, [{"tenant": tenant_id, "hash": sha256} for sha256 in hashes])
     return hashes
+
+
+def tenants(connection: Connection) -> tuple[TenantId, ...]:
+    """Return the tenants of all blobs."""
+    return tuple(TenantId(row.tenant_id) for row in TENANTS_WITH_BLOBS.run(connection))
 
 
 def forget(connection: Connection, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:

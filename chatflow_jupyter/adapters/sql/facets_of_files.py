@@ -48,6 +48,10 @@ class SqlArtifactRows:
             lambda c: artifacts.collectable(c, tenant_id, untouched_since, limit)
         )
 
+    async def tenants_with_blobs(self) -> Sequence[TenantId]:
+        """See the port."""
+        return await self._database.read(artifacts.tenants)
+
     async def forget_blobs(self, tenant_id: TenantId, hashes: Collection[Sha256]) -> None:
         """See the port."""
         await self._database.write(lambda c: artifacts.forget(c, tenant_id, hashes))

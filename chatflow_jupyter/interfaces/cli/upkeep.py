@@ -88,16 +88,13 @@ def backup(options: argparse.Namespace) -> int:
 
 
 def collect(options: argparse.Namespace) -> int:
-    """Remove stored bytes that nothing refers to and nobody touched for a day, and expired keys."""
+    """Remove what nobody needs any more, of every tenant, and say how much it was."""
 
     async def sweep(session: Session) -> int:
-        removed = dropped = 0
-        while count := await session.app.artifacts.collect(session.tenant_id):
-            removed += count
-        while count := await session.app.upkeep.drop_some_keys():
-            dropped += count
-        print(f"{removed} unreferenced {'object' if removed == 1 else 'objects'} removed")
-        print(f"{dropped} expired idempotency {'key' if dropped == 1 else 'keys'} removed")
+        removed = await session.app.upkeep.remove_all()
+        print(f"{removed.objects} unreferenced {'object' if removed.objects == 1 else 'objects'} removed")
+        print(f"{removed.uploads} unfinished {'upload' if removed.uploads == 1 else 'uploads'} removed")
+        print(f"{removed.keys} expired idempotency {'key' if removed.keys == 1 else 'keys'} removed")
         return 0
 
     return in_session(options, "query", sweep)
