@@ -267,9 +267,12 @@ class Dispatcher:
         async for rows in self._pages(lambda after: self._storage.expired_leases(now, PAGE, after=after)):
             for row in rows:
                 self._tell_of_expiry(row)
-                if await self.lose(row, cause=cause, counts_as="runner") is not Applied.LATER:
+                applied = await self.lose(row, cause=cause, counts_as="runner")
+                if applied is Applied.YES:
                     self._expired_told.discard((row.attempt_id, row.fence))
                     worked = True
+                elif applied is Applied.REFUSED:
+                    self._waiting += 1  # it is gone, or its row and its instance disagree for ever
         return worked
 
     def _tell_of_expiry(self, row: AttemptRow) -> None:

@@ -209,6 +209,31 @@ def damage(world: World, lost: Collection[InstanceId], patched: pytest.MonkeyPat
     patched.setattr(world.storage, "recent_instance", lambda *_: None)
 
 
+def test_a_lease_its_instance_knows_nothing_of_ends_our_runner_once_and_lets_the_engine_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        file = await on_disk(world)
+        ended = await world.new(ONE)
+        assert (await world.work_on(ended.instance_id)).status is Status.COMPLETED
+        harm(file, "UPDATE attempts SET status = 'leased', lease_expires_at = 1")
+        killed: list[AttemptRow] = []
+        dispatcher = Dispatcher(
+            world.storage,
+            world.orchestrator,
+            world.recovery,
+            world.clock,
+            lease_sec=LEASE_SEC,
+            on_expired=killed.append,
+        )
+        for _ in range(2):
+            assert await rests(world, monkeypatch, dispatcher) == [1.0] * 3
+        assert len(killed) == 1
+        await world.storage.close()
+
+    run(story())
+
+
 async def _children_of_one_parent(world: World) -> list[Instance]:
     """More ended children than a page of notes holds."""
     parent = await world.new(WIDE)

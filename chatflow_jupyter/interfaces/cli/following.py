@@ -139,9 +139,14 @@ class Follower:
             return False
         if not gate_of(snapshot.definition.phase(instance.phase)).waivable:
             return False
-        notes = [row.continuation for row in await self.session.app.storage.continuations()]
-        looks = {note.instance_id for note in notes if note.kind is ContinuationKind.LOOK_FOR_WAIVER}
-        return instance.instance_id in looks
+        after = 0
+        while rows := await self.session.app.storage.continuations(after=after):
+            notes = [row.continuation for row in rows]
+            looks = {note.instance_id for note in notes if note.kind is ContinuationKind.LOOK_FOR_WAIVER}
+            if instance.instance_id in looks:
+                return True
+            after = rows[-1].continuation_id
+        return False
 
     async def _wait(self, seen: int) -> None:
         for _ in range(TICKS_BEFORE_LOOKING):
