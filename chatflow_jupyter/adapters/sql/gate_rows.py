@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from sqlalchemy import Row
+
 from chatflow_jupyter.domain.instance import GateOutcome, Instance, OpenGate, Vote
 from chatflow_jupyter.ports.records import Waiver
 
-from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
+from .damage import decodes
+from .encoding import from_us, json_object, optional_time, optional_us, to_json, to_us
 
 
 def vote_columns(instance: Instance, vote: Vote) -> dict[str, Any]:
@@ -25,10 +28,12 @@ def vote_columns(instance: Instance, vote: Vote) -> dict[str, Any]:
     }
 
 
-def vote_of(row: Any) -> Vote:
+@decodes("decisions", "tenant_id", "instance_id", "seq")
+def vote_of(row: Row[Any]) -> Vote:
     """Return the answer of a row."""
     from_row = {name: getattr(row, name) for name in ("phase", "principal", "decision", "reason", "shown")}
-    return Vote(**from_row, at=from_us(row.decided_at), data=from_json(row.data), claimed=bool(row.claimed))
+    data = json_object(row.data)
+    return Vote(**from_row, at=from_us(row.decided_at), data=data, claimed=bool(row.claimed))
 
 
 def waiver_columns(waiver: Waiver) -> dict[str, Any]:
@@ -42,7 +47,8 @@ def waiver_columns(waiver: Waiver) -> dict[str, Any]:
     }
 
 
-def waiver_of(row: Any) -> Waiver:
+@decodes("waivers", "tenant_id", "waiver_id")
+def waiver_of(row: Row[Any]) -> Waiver:
     """Return the waiver of a row."""
     fields = {name: getattr(row, name) for name in Waiver.__dataclass_fields__}
     return Waiver(

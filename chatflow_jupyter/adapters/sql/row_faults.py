@@ -11,18 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from . import rows, schema
 from .damage import DamagedRow, decodes, only_text
 from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
-from .encoding import json_object
+from .gate_rows import vote_of, waiver_of
 from .instance_rows import instance_of
 from .request_keys import answer_of
 from .schema import metadata
 
 PAGE = 500
 """How many rows are read at a time."""
-
-
-@decodes("decisions", "tenant_id", "instance_id", "seq")
-def _decision(row: Row[Any]) -> object:
-    return json_object(row.data)
 
 
 @decodes("blobs", "tenant_id", "sha256")
@@ -39,7 +34,8 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.definitions, rows.definition_of),
     (schema.instances, instance_of),
     (schema.attempts, rows.attempt_of),
-    (schema.decisions, _decision),
+    (schema.decisions, vote_of),
+    (schema.waivers, waiver_of),
     (schema.request_keys, answer_of),
     (schema.events, rows.event_of),
     (schema.continuations, rows.continuation_of),
