@@ -11,7 +11,9 @@ from .errors import InvalidInput
 from .events import EventType
 from .gates import (
     MAX_REASON,
+    MAX_VOTE_BYTES,
     MAX_VOTERS,
+    agreeing,
     arm_gate_expiry,
     asked_of,
     gate_of,
@@ -23,7 +25,7 @@ from .gates import (
 )
 from .instance import Failure, GateOutcome, Instance, PhaseState, Vote, WaitingReason
 from .json_schema import check_value
-from .json_values import JsonObject, JsonValue
+from .json_values import JsonObject, JsonValue, encoded_size_bytes
 from .requests import AttemptStarted, Trigger, WaiverFound
 
 ROUNDING = timedelta(seconds=1)
@@ -58,7 +60,7 @@ def answer_gate(draft: Draft, request: Trigger) -> Refusal | None:
         claimed=vote.claimed or None,
         quorum=gate.quorum if gate.quorum > 1 else None,
     )
-    agreed = [each for each in votes if each.decision == vote.decision]
+    agreed = agreeing(votes, vote)
     if len(agreed) < gate.quorum:
         draft.change(waiting_detail=f"{gate.title or f'gate before {phase.name}'}; {needed(gate, votes)}")
     else:
@@ -77,6 +79,10 @@ def _still_valid(draft: Draft, vote: Vote) -> list[Vote]:
 
 def _people_agree(draft: Draft, agreed: Sequence[Vote]) -> None:
     last = agreed[-1]
+    known = draft.instance.variables.get("trigger")
+    replaced = (
+        {name: known[name] for name in last.data if name in known} if isinstance(known, Mapping) else {}
+    )
     for each in agreed:
         draft.merge_trigger(each.data)
     outcome = GateOutcome(
@@ -86,6 +92,8 @@ def _people_agree(draft: Draft, agreed: Sequence[Vote]) -> None:
         principals=tuple(each.principal for each in agreed),
         reason=last.reason,
         shown=last.shown,
+        data=last.data,
+        replaced=replaced,
     )
     if last.decision == "approve":
         _open(draft, outcome)
@@ -137,10 +145,24 @@ def approval_is_void(draft: Draft, request: AttemptStarted) -> bool:
         EndAttempt(attempt_id=request.attempt_id, fence=request.fence, status="cancelled", ended_at=draft.now)
     )
     draft.change(attempt=None)
+    _take_back(draft, answer)
     draft.change_record(approved=False, gate=None)
     draft.emit(EventType.GATE_VOIDED, phase=draft.phase.name, cause=_CHANGED)
     advance(draft)
     return True
+
+
+def _take_back(draft: Draft, answer: GateOutcome) -> None:
+    """Let the variables be what they were before the data of this answer."""
+    if answer.data:
+        others = {name: value for name, value in _triggered(draft).items() if name not in answer.data}
+        draft.change(variables={**draft.instance.variables, "trigger": {**others, **answer.replaced}})
+
+
+def _triggered(draft: Draft) -> JsonObject:
+    """Return what has come with triggers until now."""
+    known = draft.instance.variables.get("trigger")
+    return known if isinstance(known, Mapping) else {}
 
 
 _CHANGED = "an artifact was changed after it was shown"
@@ -172,6 +194,10 @@ def _cannot_vote(draft: Draft, request: Trigger) -> Refusal | None:
         return Refusal(
             code="invalid_input", message=f"reason: {length} characters are more than {MAX_REASON}"
         )
+    size_bytes = encoded_size_bytes(request.data)
+    if size_bytes > MAX_VOTE_BYTES:
+        message = f"trigger data: {size_bytes} bytes are more than the {MAX_VOTE_BYTES} an answer may carry"
+        return Refusal(code="invalid_input", message=message)
     return misfit(request.data, gate.data_schema) if request.decision == "approve" else None
 
 

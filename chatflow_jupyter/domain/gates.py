@@ -10,10 +10,13 @@ from .definition import Gate, Phase
 from .draft import Draft
 from .events import EventType
 from .instance import GateOutcome, Instance, OpenGate, Vote, WaitingReason
+from .json_values import canonical_json
 
 MAX_VOTERS = 100
 MAX_REASON = 1000
 """Characters of the reason for an answer or a waiver: it is kept with the gate and with the history."""
+MAX_VOTE_BYTES = 64 * 1024
+"""Of the data given with an answer: those of all who answered are part of the waiting instance."""
 MAX_NAMED = 10
 VERB = "verb:"
 """What an entry of `approvers` begins with that names everybody with a verb."""
@@ -50,7 +53,7 @@ def pass_gate(draft: Draft) -> bool:
             draft.emit(EventType.GATE_OPENED, phase=phase.name, by="rule")
         return True
     title, unknown_fields = question
-    draft.change(gate=OpenGate())
+    draft.change(gate=OpenGate(asked_at=draft.now))
     arm_gate_expiry(draft)
     look_for_waiver(draft)
     detail = f"{title}; {needed(gate_of(phase), ())}" if gate_of(phase).quorum > 1 else title
@@ -107,10 +110,19 @@ def named(asked: Sequence[str]) -> str:
     return ", ".join(asked[:MAX_NAMED]) + more
 
 
+def agreeing(votes: Sequence[Vote], like: Vote) -> list[Vote]:
+    """Return the votes that say the same as `like`; who approves, approves of certain data."""
+    same = [vote for vote in votes if vote.decision == like.decision]
+    if like.decision == "reject":
+        return same
+    data = canonical_json(like.data)
+    return [vote for vote in same if canonical_json(vote.data) == data]
+
+
 def needed(gate: Gate, votes: Sequence[Vote]) -> str:
     """Return how far the votes are, in words."""
-    approvals, rejections = (
-        len([vote for vote in votes if vote.decision == decision]) for decision in ("approve", "reject")
-    )
-    against = f", {rejections} against" if rejections else ""
-    return f"{approvals} of {gate.quorum} approvals{against}"
+    approvals = [vote for vote in votes if vote.decision == "approve"]
+    most = max((len(agreeing(approvals, vote)) for vote in approvals), default=0)
+    differ = f" ({len(approvals)} in all, with different data)" if most < len(approvals) else ""
+    against = f", {len(votes) - len(approvals)} against" if len(approvals) < len(votes) else ""
+    return f"{most} of {gate.quorum} approvals{differ}{against}"

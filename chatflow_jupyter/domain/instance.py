@@ -78,7 +78,8 @@ class GateOutcome:
     """How the gate before a phase was answered: by its rule, its people, its clock, or a waiver.
 
     `principals` are those whose votes, or whose waiver, decided; `reason` is the last one's. `shown` is a
-    hash over the artifacts of the other phases that people saw when they answered.
+    hash over the artifacts of the other phases that people saw when they answered. `data` is what they
+    agreed on, or what the last of those said who rejected; `replaced` what its variables were before.
     """
 
     decision: Literal["approve", "reject"] = "approve"
@@ -87,6 +88,8 @@ class GateOutcome:
     principals: tuple[Principal, ...] = ()
     reason: str | None = None
     shown: Sha256 | None = None
+    data: JsonObject = field(default_factory=dict)
+    replaced: JsonObject = field(default_factory=dict)
 
     @property
     def view(self) -> JsonObject:
@@ -141,8 +144,9 @@ class Vote:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenGate:
-    """The gate an instance waits at, with the latest vote of each person, in the order they were given."""
+    """The gate an instance waits at since `asked_at`, with the latest vote of each person, in their order."""
 
+    asked_at: datetime | None = None
     votes: tuple[Vote, ...] = ()
     expires_at: datetime | None = None
     escalated: bool = False

@@ -129,11 +129,19 @@ class IGates(Protocol):
         """Return every waiver of the tenant, the newest first, those that ended included."""
 
     async def waiver_for(
-        self, tenant_id: TenantId, name: str, phase: str, feature_id: str | None, now: datetime
+        self,
+        tenant_id: TenantId,
+        name: str,
+        phase: str,
+        feature_id: str | None,
+        now: datetime,
+        *,
+        given_by: datetime,
     ) -> Waiver | None:
         """Return the waiver of that gate that lasts longest, neither expired nor revoked at `now`, or None.
 
-        One for a feature serves its instances only, one without serves all.
+        One for a feature serves its instances only, one without serves all; one given after `given_by` does
+        not serve.
         """
 
 

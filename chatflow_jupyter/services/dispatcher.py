@@ -192,8 +192,9 @@ class Dispatcher:
         tenant_id, about = row.tenant_id, row.continuation.instance_id
         instance, waiver = await self._storage.instance(tenant_id, about), None
         if instance.gate is not None and instance.phase is not None:
+            name, feature_id, now = instance.definition.name, instance.feature_id, self._clock.now()
             waiver = await self._storage.waiver_for(
-                tenant_id, instance.definition.name, instance.phase, instance.feature_id, self._clock.now()
+                tenant_id, name, instance.phase, feature_id, now, given_by=instance.gate.asked_at or now
             )
         if waiver is None:
             await self._storage.drop_continuations([row.continuation_id])

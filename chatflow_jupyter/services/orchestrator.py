@@ -19,7 +19,7 @@ from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey,
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .pinned import PinnedDefinitions
-from .shown import NOTHING_SHOWN, approved_of, is_about_artifacts, shown_hash
+from .shown import approved_of, is_about_artifacts, nothing_shown, shown_hash
 
 KEY_LIFETIME = timedelta(days=30)
 MAX_RACES = 50
@@ -211,8 +211,9 @@ class Orchestrator:
         if not is_about_artifacts(instance, request):
             return request, None
         assert isinstance(request, Trigger | AttemptStarted)
-        if not is_stored and approved_of(instance) in (None, NOTHING_SHOWN):
-            return replace(request, shown=NOTHING_SHOWN), instance.phase
+        nothing = nothing_shown(instance.instance_id, instance.phase)
+        if not is_stored and approved_of(instance) in (None, nothing):
+            return replace(request, shown=nothing), instance.phase
         known = (instance.tenant_id, instance.instance_id)
         return replace(request, shown=await shown_hash(self._storage, *known, but=instance.phase)), None
 

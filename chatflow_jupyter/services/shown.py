@@ -10,11 +10,14 @@ from chatflow_jupyter.domain.requests import AttemptStarted, Request, Trigger
 from chatflow_jupyter.ports.state_storage import IArtifactRows
 
 
-def _hash_of(sha256_by_name: Mapping[str, str]) -> Sha256:
-    return Sha256(hashlib.sha256(canonical_json(dict(sha256_by_name)).encode()).hexdigest())
+def _hash_of(instance_id: InstanceId, but: str | None, sha256_by_name: Mapping[str, str]) -> Sha256:
+    content = canonical_json({"instance": instance_id, "before": but, "artifacts": dict(sha256_by_name)})
+    return Sha256(hashlib.sha256(content.encode()).hexdigest())
 
 
-NOTHING_SHOWN = _hash_of({})
+def nothing_shown(instance_id: InstanceId, but: str | None) -> Sha256:
+    """Return what `shown_hash` is when there is nothing to see."""
+    return _hash_of(instance_id, but, {})
 
 
 async def shown_hash(
@@ -22,14 +25,15 @@ async def shown_hash(
 ) -> Sha256:
     """Return a hash over the latest artifact of each name of every phase but the one called `but`.
 
-    That one is the phase behind the gate: what its own attempts store does not count.
+    That one is the phase behind the gate: what its own attempts store does not count. No other gate, and none
+    of another instance, has the same hash.
     """
     latest: dict[str, tuple[int, str]] = {}
     for record in await rows.artifacts(tenant_id, instance_id):
         this = f"{record.phase}/{record.name}"
         if record.phase != but and record.attempt >= latest.get(this, (0, ""))[0]:
             latest[this] = (record.attempt, record.sha256)
-    return _hash_of({name: sha256 for name, (_, sha256) in latest.items()})
+    return _hash_of(instance_id, but, {name: sha256 for name, (_, sha256) in latest.items()})
 
 
 def is_about_artifacts(instance: Instance, request: Request) -> bool:

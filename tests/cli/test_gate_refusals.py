@@ -25,7 +25,7 @@ phases:
 FITTING = ("--data", '{"n": 1}')
 ANN = ("--approve", "--as", "ann")
 AT_THE_GATE = [
-    ((*ANN, *FITTING, "--seen", "0" * 8), 7, "an artifact was changed since you looked; look again"),
+    ((*ANN, *FITTING, "--seen", "0" * 12), 7, "an artifact was changed since you looked; look again"),
     (("--approve", *FITTING), 7, "local may not answer it; it asks ann, bob, carla; --as NAME answers"),
     (("--reject", "--as", "Ann"), 7, "Ann may not answer it; it asks ann, bob, carla"),
     (ANN, 2, "trigger data: 'n' is a required property"),

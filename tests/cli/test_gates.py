@@ -59,6 +59,7 @@ def test_two_people_agree_and_everything_says_who(asking: Program) -> None:
         "principal": "ann",
         "decision": "approve",
         "reason": "read it",
+        "data": {},
         "claimed": True,
         "counts": True,
     }
@@ -101,7 +102,7 @@ def test_a_dry_run_says_what_a_vote_would_do_and_keeps_nothing(asking: Program) 
     before, seen = types(asking), gate(asking)["shown"]
     again = asking("trigger", "last", "--approve", "--as", "ann", "--dry-run").stdout
     assert "dry run, nothing is changed: waiting -> waiting" in again
-    told = asking("trigger", "last", "--approve", "--as", "bob", "--seen", seen[:8], "--dry-run").stdout
+    told = asking("trigger", "last", "--approve", "--as", "bob", "--seen", seen[:12], "--dry-run").stdout
     assert "dry run, nothing is changed: waiting -> running" in told
     assert "GateDecided, GateOpened" in told
     refused = asking("trigger", "last", "--approve", "--as", "bob", "--seen", "0" * 12, "--dry-run", status=7)
@@ -113,14 +114,14 @@ def test_a_dry_run_says_what_a_vote_would_do_and_keeps_nothing(asking: Program) 
 def test_an_answer_to_something_else_than_there_is_to_see_is_refused(asking: Program) -> None:
     before, seen = types(asking), gate(asking)["shown"]
     wrong = ("0" if seen[0] != "0" else "1") + seen[1:]
-    for hexes in (wrong, wrong[:8]):
+    for hexes in (wrong, wrong[:12]):
         refused = asking("trigger", "last", "--approve", "--as", "ann", "--seen", hexes, status=7)
         assert refused.stderr.endswith(
             "an artifact was changed since you looked; look again before you answer\n"
         )
     assert types(asking) == before
     asking("trigger", "last", "--approve", "--as", "ann", "--seen", seen, status=3)
-    asking("trigger", "last", "--approve", "--as", "bob", "--seen", seen[:8])
+    asking("trigger", "last", "--approve", "--as", "bob", "--seen", seen[:12])
 
 
 def test_an_answer_never_opens_a_later_gate_than_the_one_that_was_found(chatflow: Program) -> None:

@@ -29,8 +29,10 @@ def vote(decision: str = "approve", **more: object) -> Vote:
     return Vote(phase="publish", principal=ALICE, decision=decision, at=NOW, **more)  # type: ignore[arg-type]
 
 
-async def found(storage: IStateStorage, feature: str | None = None, at: datetime = NOW) -> str | None:
-    waiver = await storage.waiver_for(LOCAL, "review", "publish", feature, at)
+async def found(
+    storage: IStateStorage, feature: str | None = None, at: datetime = NOW, by: datetime = NOW
+) -> str | None:
+    waiver = await storage.waiver_for(LOCAL, "review", "publish", feature, at, given_by=by)
     return waiver and waiver.waiver_id.removeprefix("wvr_")
 
 
@@ -60,9 +62,12 @@ async def test_a_waiver_serves_until_it_expires(state_storage: IStateStorage) ->
     await state_storage.save_waiver(WAIVER)
     assert await found(state_storage, at=later(99)) == "a"
     assert await found(state_storage, at=later(100)) is None
-    assert await state_storage.waiver_for(LOCAL, "review", "merge", None, NOW) is None
-    assert await state_storage.waiver_for(LOCAL, "audit", "publish", None, NOW) is None
-    assert await state_storage.waiver_for(TenantId("other"), "review", "publish", None, NOW) is None
+    assert await state_storage.waiver_for(LOCAL, "review", "merge", None, NOW, given_by=NOW) is None
+    assert await state_storage.waiver_for(LOCAL, "audit", "publish", None, NOW, given_by=NOW) is None
+    assert (
+        await state_storage.waiver_for(TenantId("other"), "review", "publish", None, NOW, given_by=NOW)
+        is None
+    )
 
 
 async def test_the_waiver_that_lasts_longest_is_found(state_storage: IStateStorage) -> None:
@@ -70,6 +75,15 @@ async def test_the_waiver_that_lasts_longest_is_found(state_storage: IStateStora
         waiver = replace(WAIVER, waiver_id=WaiverId(f"wvr_{name}"), expires_at=later(lasts))
         await state_storage.save_waiver(waiver)
     assert await found(state_storage) == "c"
+
+
+async def test_a_waiver_given_later_does_not_serve(state_storage: IStateStorage) -> None:
+    await state_storage.save_waiver(WAIVER)
+    longer = replace(WAIVER, waiver_id=WaiverId("wvr_b"), created_at=later(1), expires_at=later(200))
+    await state_storage.save_waiver(longer)
+    assert await found(state_storage, at=later(9)) == "a"
+    assert await found(state_storage, at=later(9), by=later(1)) == "b"
+    assert await found(state_storage, at=later(9), by=later(-1)) is None
 
 
 async def test_a_waiver_for_a_feature_serves_only_its_instances(state_storage: IStateStorage) -> None:

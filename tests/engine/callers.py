@@ -136,11 +136,11 @@ class Callers:
         )
 
     async def hash_of(self, node: Node, version: int) -> Sha256:
-        """Return what the product makes of that version of the artifact."""
+        """Return what the product makes of that version of the artifact before the phase it stands at."""
         about, versions = InstanceId(node["id"]), self.both.storage.versions
         now = versions.get(about, 0)
         versions[about] = version
-        hashed = await shown_hash(self.both.storage, TENANT, about, but=None)  # type: ignore[arg-type]  # passes on
+        hashed = await shown_hash(self.both.storage, TENANT, about, but=node["phase"])  # type: ignore[arg-type]
         versions[about] = now
         return hashed
 
@@ -173,7 +173,8 @@ class Callers:
             expires_at=START + timedelta(seconds=until),
         )
         await self.both.storage.save_waiver(waiver)
-        self.model.waivers.append({"name": "board", "phase": phase, "feature": feature, "until": until})
+        times = {"given": self.both.clock.passed_sec, "until": until}
+        self.model.waivers.append({"name": "board", "phase": phase, "feature": feature, **times})
         self.both.log.append(f"waive {phase} feature={feature} until {until}")
 
     def keyed(self, key: str | None, body: Any, act: Callable[[], Any]) -> Any:

@@ -18,6 +18,9 @@ from tests.engine.questions import ANN, TENANT
 ONE_COMMIT = (ContinuationKind.CHILD_ENDED, ContinuationKind.FAN_OUT, ContinuationKind.LOOK_FOR_WAIVER)
 STEP_SEC = 2.5  # never within the second of rounding that a gate's clock is given
 
+HELP = {"why": 1}
+"""What everybody says in the end, so that they agree."""
+
 
 class History(Callers):
     """One random walk: callers, and the engine's own notes, clocks and sweeps."""
@@ -213,7 +216,7 @@ class History(Callers):
         stands = [
             vote["who"]
             for vote in node["votes"]
-            if vote["said"] == "approve" and vote["saw"] == node["version"]
+            if (vote["said"], vote["saw"], vote["data"]) == ("approve", node["version"], HELP)
         ]
         return next(who for who in VERBS if who not in stands and self.model.is_asked(node, who))
 
@@ -231,7 +234,7 @@ class History(Callers):
                 return await self.deliver_timer()  # the clock was first
             if node["status"] == "created" or node["reason"] in ("trigger", "approval", "retry"):
                 decision: Literal["approve"] | None = "approve" if node["reason"] == "approval" else None
-                await self.ask_trigger(node, decision, {"why": 1}, who=self.somebody_asked(node))
+                await self.ask_trigger(node, decision, HELP, who=self.somebody_asked(node))
                 return True
             if node["reason"] == "budget":
                 request = Terminate(principal=ANN)

@@ -131,6 +131,7 @@ class Model(Gates):
         if self.is_void(node):
             self.attempts[attempt]["status"] = "cancelled"
             node["attempt"] = None
+            self.take_back(node)
             self.record(node).update(approved=False, gate=None)
             self.go_on(node)
         else:

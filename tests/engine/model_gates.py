@@ -1,5 +1,6 @@
 """The second engine's gates: votes, quorum, expiry, escalation, waivers, and approvals that turn out void."""
 
+import json
 from typing import Any
 
 from tests.engine.model_people import VERBS, Answer, No
@@ -7,7 +8,7 @@ from tests.engine.model_rules import Node, Rules
 
 
 class Gates(Rules):
-    """What becomes of a gate. `waivers` are dicts with name, phase, feature, until."""
+    """What becomes of a gate. `waivers` are dicts with name, phase, feature, given, until."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,8 +31,12 @@ class Gates(Rules):
         new = {"who": answer.who, "said": answer.decision, "saw": node["version"], "data": answer.data}
         node["votes"] = [*still, new]
         same = [one for one in node["votes"] if one["said"] == answer.decision]
+        if answer.decision == "approve":
+            same = [one for one in same if json.dumps(one["data"]) == json.dumps(answer.data)]
         if len(same) < gate.get("quorum", 1):
             return
+        before = node["trigger"]
+        node["taken_back"] = [(name, name in before, before.get(name)) for name in answer.data]
         for one in same:
             node["trigger"].update(one["data"])
         if answer.decision == "approve":
@@ -93,10 +98,19 @@ class Gates(Rules):
             raise No("stale")
         for waiver in self.waivers:
             same = (waiver["name"], waiver["phase"]) == (node["name"], node["phase"])
-            if same and waiver["feature"] is None and waiver["until"] > self.now:
+            given = waiver["given"] <= node["asked"]
+            if same and given and waiver["feature"] is None and waiver["until"] > self.now:
                 self.open(node, "waiver")
                 return
         raise No("stale")
+
+    def take_back(self, node: Node) -> None:
+        """Forget the data of an approval that turned out void."""
+        for name, was_there, value in node["taken_back"]:
+            if was_there:
+                node["trigger"][name] = value
+            else:
+                node["trigger"].pop(name, None)
 
     def is_void(self, node: Node) -> bool:
         """Whether what the approvers of the current phase saw has changed since."""

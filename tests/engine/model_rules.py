@@ -38,7 +38,9 @@ class Rules:
             "spent": 0.0,
             "retry_at": None,
             "gate_at": None,
+            "asked": 0.0,
             "votes": [],
+            "taken_back": [],
             "escalated": False,
             "version": 0,
             "ends": 0,
@@ -82,7 +84,7 @@ class Rules:
             return self.wait(node, "trigger")
         if not record["approved"]:
             if self.people_must_open(node):
-                node.update(votes=[], escalated=False)
+                node.update(asked=self.now, votes=[], escalated=False)
                 self.wind_gate(node)
                 self.look_for_waiver(node)
                 return self.wait(node, "approval")

@@ -73,8 +73,11 @@ def what_one_says_counts_before_the_others_agree(stack: ExitStack) -> None:
 
 @fault
 def a_waiver_of_another_feature_counts(stack: ExitStack) -> None:
-    async def waiver_for(self: Any, tenant: Any, name: Any, phase: Any, feature: Any, now: Any) -> Any:
+    async def waiver_for(
+        self: Any, tenant: Any, name: Any, phase: Any, feature: Any, now: Any, given_by: Any
+    ) -> Any:
         found = [w for w in await self.waivers(tenant) if (w.name, w.phase) == (name, phase)]
+        found = [w for w in found if w.created_at <= given_by]
         return max((w for w in found if w.expires_at > now), key=lambda w: w.expires_at, default=None)
 
     put(stack, waiver_for, "waiver_for", MemoryGates)
@@ -94,3 +97,16 @@ def a_guess_at_what_is_shown_is_believed(stack: ExitStack) -> None:
         return asked, None
 
     put(stack, informed, "_informed", Orchestrator)
+
+
+@fault
+def approvals_of_different_data_agree(stack: ExitStack) -> None:
+    def agreeing(votes: Any, like: Any) -> Any:
+        return [vote for vote in votes if vote.decision == like.decision]
+
+    put(stack, agreeing, "agreeing", gate_rules)
+
+
+@fault
+def the_data_of_a_void_approval_stays(stack: ExitStack) -> None:
+    put(stack, lambda *_: None, "_take_back", gate_rules)

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from chatflow_jupyter.domain.errors import Conflict
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput
+from chatflow_jupyter.domain.gates import MAX_VOTE_BYTES
 from chatflow_jupyter.domain.ids import LOCAL_TENANT, Principal, Sha256, WaiverId
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import Trigger
@@ -153,6 +154,58 @@ def test_what_was_seen_as_nothing_is_looked_at_again_before_the_phase_begins(wor
     run(story())
 
 
+def test_approvals_agree_only_on_the_same_data(world: World) -> None:
+    async def story() -> None:
+        instance = await at_the_board(world)
+        await answer(world, instance, "ann", data={"amount": 10})
+        await answer(world, instance, "bob", data={"amount": 1_000_000})
+        waiting = await world.now(instance.instance_id)
+        assert waiting.waiting_reason is WaitingReason.APPROVAL
+        assert "1 of 2 approvals (2 in all, with different data)" in str(waiting.waiting_detail)
+        await answer(world, instance, "bob", data={"amount": 10})
+        agreed = await world.now(instance.instance_id)
+        assert (agreed.status, agreed.variables["trigger"]) == (Status.RUNNING, {"amount": 10})
+
+    run(story())
+
+
+def test_the_data_of_a_void_approval_is_taken_back(world: World) -> None:
+    async def story() -> None:
+        instance = await at_the_board(world)
+        for who in ("ann", "bob"):
+            await answer(world, instance, who, data={"amount": 10})
+        await take_away(world, instance)
+        assert await world.lease() is None
+        assert (await world.now(instance.instance_id)).variables["trigger"] == {}
+        for who in ("ann", "bob"):
+            await answer(world, instance, who)
+        assert (await world.must_lease()).variables["trigger"] == {}
+
+    run(story())
+
+
+def test_what_was_seen_at_another_gate_is_not_what_there_is_to_see(world: World) -> None:
+    async def story() -> None:
+        first, second = await at_the_board(world), await at_the_board(world)
+        await answer(world, first, "ann")
+        (vote,) = await world.storage.votes(LOCAL_TENANT, first.instance_id)
+        await answer(world, first, "ann", seen=vote.shown)
+        with pytest.raises(Conflict, match="look again"):
+            await answer(world, second, "ann", seen=vote.shown)
+
+    run(story())
+
+
+def test_an_answer_carries_no_more_than_a_waiting_instance_can_hold(world: World) -> None:
+    async def story() -> None:
+        instance = await at_the_board(world)
+        with pytest.raises(InvalidInput, match="an answer may carry"):
+            await answer(world, instance, "ann", data={"text": "x" * MAX_VOTE_BYTES})
+        await answer(world, instance, "ann", data={"text": "x" * (MAX_VOTE_BYTES - 11)})
+
+    run(story())
+
+
 def test_nobody_else_may_answer(world: World) -> None:
     async def story() -> None:
         instance = await at_the_board(world)
@@ -216,5 +269,22 @@ def test_a_paused_gate_is_opened_by_its_waiver_once_it_goes_on(world: World) -> 
         assert (await world.work_on(instance.instance_id)).paused
         await world.orchestrator.resume(LOCAL_TENANT, instance.instance_id, Principal("ann"))
         assert (await world.work_on(instance.instance_id)).status is Status.COMPLETED
+
+    run(story())
+
+
+@pytest.mark.parametrize("read", ["late", "again after a pause"])
+def test_a_waiver_given_while_people_are_asked_opens_nothing(world: World, read: str) -> None:
+    async def story() -> None:
+        instance = await world.new(WAIVABLE)
+        world.clock.turn(1)
+        await waive(world)
+        if read != "late":
+            await world.work_on(instance.instance_id)
+            await world.orchestrator.pause(LOCAL_TENANT, instance.instance_id, Principal("ann"))
+            await world.orchestrator.resume(LOCAL_TENANT, instance.instance_id, Principal("ann"))
+        assert len(await world.storage.continuations()) == 1
+        assert (await world.work_on(instance.instance_id)).waiting_reason is WaitingReason.APPROVAL
+        assert await world.storage.continuations() == ()
 
     run(story())

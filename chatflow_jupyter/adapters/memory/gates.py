@@ -40,7 +40,14 @@ class MemoryGates:
         return tuple(sorted(found, key=lambda waiver: (waiver.created_at, waiver.waiver_id), reverse=True))
 
     async def waiver_for(
-        self, tenant_id: TenantId, name: str, phase: str, feature_id: str | None, now: datetime
+        self,
+        tenant_id: TenantId,
+        name: str,
+        phase: str,
+        feature_id: str | None,
+        now: datetime,
+        *,
+        given_by: datetime,
     ) -> Waiver | None:
         """See the port."""
         found = [
@@ -50,5 +57,6 @@ class MemoryGates:
             and waiver.feature_id in (None, feature_id)
             and waiver.revoked_at is None
             and waiver.expires_at > now
+            and waiver.created_at <= given_by
         ]
         return max(found, key=lambda waiver: (waiver.expires_at, waiver.waiver_id), default=None)

@@ -33,9 +33,16 @@ class SqlGates:
         return await self._database.read(lambda c: gates.waivers_of(c, tenant_id))
 
     async def waiver_for(
-        self, tenant_id: TenantId, name: str, phase: str, feature_id: str | None, now: datetime
+        self,
+        tenant_id: TenantId,
+        name: str,
+        phase: str,
+        feature_id: str | None,
+        now: datetime,
+        *,
+        given_by: datetime,
     ) -> Waiver | None:
         """See the port."""
         return await self._database.read(
-            lambda c: gates.waiver_for(c, tenant_id, name, phase, feature_id, now)
+            lambda c: gates.waiver_for(c, tenant_id, name, phase, feature_id, now, given_by)
         )

@@ -64,6 +64,7 @@ def waiver_of(row: Row[Any]) -> Waiver:
 def gate_to_json(gate: OpenGate) -> dict[str, Any]:
     """Return an open gate as part of the state."""
     return {
+        "asked_at": optional_us(gate.asked_at),
         "votes": [_vote_to_json(vote) for vote in gate.votes],
         "expires_at": optional_us(gate.expires_at),
         "escalated": gate.escalated,
@@ -76,7 +77,10 @@ def gate_of(stored: dict[str, Any] | None) -> OpenGate | None:
         return None
     votes = tuple(Vote(**{**vote, "at": from_us(vote["at"])}) for vote in stored["votes"])
     return OpenGate(
-        votes=votes, expires_at=optional_time(stored["expires_at"]), escalated=stored["escalated"]
+        asked_at=optional_time(stored.get("asked_at")),
+        votes=votes,
+        expires_at=optional_time(stored["expires_at"]),
+        escalated=stored["escalated"],
     )
 
 

@@ -40,6 +40,7 @@ LONGEST_WAIVER = Statement(
         waivers.c.phase == bindparam("before"),
         or_(waivers.c.feature_id.is_(None), waivers.c.feature_id == bindparam("feature")),
         waivers.c.expires_at > bindparam("now"),
+        waivers.c.created_at <= bindparam("given_by"),
         waivers.c.revoked_at.is_(None),
     )
     .order_by(waivers.c.expires_at.desc(), waivers.c.waiver_id.desc())
@@ -71,10 +72,22 @@ def waivers_of(connection: Connection, tenant_id: TenantId) -> tuple[Waiver, ...
 
 
 def waiver_for(
-    connection: Connection, tenant_id: TenantId, name: str, phase: str, feature_id: str | None, now: datetime
+    connection: Connection,
+    tenant_id: TenantId,
+    name: str,
+    phase: str,
+    feature_id: str | None,
+    now: datetime,
+    given_by: datetime,
 ) -> Waiver | None:
-    """Return the waiver of that gate that lasts longest."""
+    """Return the waiver of that gate that lasts longest, of those given by then."""
     row = LONGEST_WAIVER.run(
-        connection, tenant=tenant_id, named=name, before=phase, feature=feature_id, now=to_us(now)
+        connection,
+        tenant=tenant_id,
+        named=name,
+        before=phase,
+        feature=feature_id,
+        now=to_us(now),
+        given_by=to_us(given_by),
     ).first()
     return None if row is None else waiver_of(row)

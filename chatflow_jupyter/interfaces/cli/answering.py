@@ -23,7 +23,7 @@ from chatflow_jupyter.services.gate_now import is_overdue
 
 COMES_LATER = frozenset({WaitingReason.CHILDREN, WaitingReason.RETRY})
 MAX_NAME = 255
-_BEGINNING_OF_HASH = re.compile(r"[0-9a-f]{8,64}")
+_BEGINNING_OF_HASH = re.compile(r"[0-9a-f]{12,64}")
 
 
 def trigger_of(options: argparse.Namespace) -> Trigger:
@@ -38,7 +38,7 @@ def trigger_of(options: argparse.Namespace) -> Trigger:
                 raise InvalidInput(f"{option} goes with --approve or --reject")
     if options.seen is not None and _BEGINNING_OF_HASH.fullmatch(options.seen) is None:
         raise InvalidInput(
-            f"--seen {options.seen!r}: 8 to 64 of the digits 0-9 and a-f, as `chatflow status` shows them"
+            f"--seen {options.seen!r}: 12 to 64 of the digits 0-9 and a-f, as `chatflow status` shows them"
         )
     name = options.answer_as
     return Trigger(

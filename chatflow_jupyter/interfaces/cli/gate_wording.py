@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from chatflow_jupyter.domain.instance import Vote
-from chatflow_jupyter.domain.json_values import JsonObject
+from chatflow_jupyter.domain.json_values import JsonObject, canonical_json
 from chatflow_jupyter.interfaces.cli.shapes import shown_time
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
 from chatflow_jupyter.services.gate_now import GateNow
@@ -63,7 +63,8 @@ def _vote_line(gate: GateNow, vote: Vote) -> str:
     claimed = ", a claimed name" if vote.claimed else ""
     void = "" if gate.counts(vote) else "; artifacts changed since: void at the next answer"
     reason = f": {vote.reason}" if vote.reason else ""
-    return safe_line(f"{vote.principal} {said} at {_moment(vote.at)}{claimed}{void}{reason}", MAX_NAMES)
+    data = f"; with {canonical_json(vote.data)}" if vote.data else ""
+    return safe_line(f"{vote.principal} {said} at {_moment(vote.at)}{claimed}{void}{reason}{data}", MAX_NAMES)
 
 
 def _vote_object(gate: GateNow, vote: Vote) -> JsonObject:
@@ -71,6 +72,7 @@ def _vote_object(gate: GateNow, vote: Vote) -> JsonObject:
         "principal": vote.principal,
         "decision": vote.decision,
         "reason": vote.reason,
+        "data": vote.data,
         "at": shown_time(vote.at),
         "claimed": vote.claimed,
         "counts": gate.counts(vote),
