@@ -17,7 +17,14 @@ from .references import resolve
 
 MAX_BACKOFF_SEC = 3600.0
 NEVER_RETRIED = frozenset(
-    {"bad_notebook", "no_such_kernel", "invalid_outputs", "invalid_parameters", "cancelled"}
+    {
+        "bad_notebook",
+        "no_such_kernel",
+        "invalid_outputs",
+        "invalid_parameters",
+        "invalid_children",
+        "cancelled",
+    }
 )
 
 
@@ -58,7 +65,7 @@ def fail_phase(draft: Draft, failure: Failure) -> None:
     if phase.fallback is None:
         draft.fail(failure)
         return
-    draft.change(fan_out=None)
+    draft.change(fan_out=None, spawned=())
     advance(draft)
 
 
@@ -101,7 +108,7 @@ def _enter(draft: Draft, name: str | None) -> None:
         return
     phase = draft.definition.phase(name)
     verdict = None if phase.when is None else evaluate(phase.when, draft.instance.view)
-    draft.change(phase=name, fan_out=None)
+    draft.change(phase=name, fan_out=None, spawned=())
     record = PhaseRecord(state=PhaseState.ACTIVE, started_at=draft.now)
     draft.change(phases={**draft.instance.phases, name: record})
     if verdict is not None and verdict.truth is not Truth.TRUE:
@@ -137,7 +144,7 @@ def _step(draft: Draft) -> bool:
         return pass_gate(draft)
     if phase.notebook is not None and not record.notebook_done:
         return _queue(draft, phase.notebook)
-    if phase.children is not None and draft.instance.fan_out is None:
+    if (phase.children is not None or draft.instance.spawned) and draft.instance.fan_out is None:
         failure = begin_fan_out(draft)
         if failure is not None:
             fail_phase(draft, failure)
@@ -153,7 +160,7 @@ def _step(draft: Draft) -> bool:
 def succeed_phase(draft: Draft, **data: JsonValue) -> None:
     """Close the current phase as succeeded and say so."""
     draft.end_phase(PhaseState.SUCCEEDED)
-    draft.change(fan_out=None)
+    draft.change(fan_out=None, spawned=())
     draft.emit(EventType.PHASE_SUCCEEDED, phase=draft.phase.name, **data)
 
 

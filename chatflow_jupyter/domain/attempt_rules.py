@@ -9,6 +9,7 @@ from .decision import EndAttempt, Refusal, StartAttempt
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
+from .fan_out import spawn_fault
 from .gate_rules import approval_is_void
 from .ids import AttemptId
 from .instance import Failure
@@ -47,9 +48,8 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         return stale
     phase = draft.phase
     draft.change(spent_sec=draft.instance.spent_sec + request.duration_sec)
-    fault = _outcome_fault(request.outputs, phase.outputs)
-    if fault is not None:
-        failure = Failure(code="invalid_outputs", message=fault, phase=phase.name)
+    failure = _outcome_failure(draft, request)
+    if failure is not None:
         _end(draft, request.attempt_id, request.fence, "failed", failure)
         retry_or_fail(draft, failure)
         return None
@@ -58,9 +58,10 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         attempt=None,
         reported_risk=request.risk or 0,
         variables={**draft.instance.variables, phase.name: request.outputs},
+        spawned=request.spawned,
     )
     draft.change_record(notebook_done=True)
-    if phase.children is None:
+    if phase.children is None and not request.spawned:
         succeed_phase(
             draft, outputs=request.outputs, duration_sec=round(request.duration_sec, 3), risk=request.risk
         )
@@ -136,6 +137,14 @@ def _end(
             failure=failure,
         )
     )
+
+
+def _outcome_failure(draft: Draft, request: AttemptSucceeded) -> Failure | None:
+    fault, name = _outcome_fault(request.outputs, draft.phase.outputs), draft.phase.name
+    if fault is not None:
+        return Failure(code="invalid_outputs", message=fault, phase=name)
+    fault = spawn_fault(draft, request.spawned)
+    return None if fault is None else Failure(code="invalid_children", message=f"spawn: {fault}", phase=name)
 
 
 def _outcome_fault(outputs: JsonObject, schema: Mapping[str, object] | None) -> str | None:

@@ -67,9 +67,9 @@ def _look_again(draft: Draft) -> None:
     assert fan_out is not None
     if draft.instance.waiting_reason is not WaitingReason.CHILDREN:
         return
-    children = draft.phase.children
-    assert children is not None
-    if fan_out.failed and children.on_failure == "fail":
+    offspring = draft.phase.offspring
+    assert offspring is not None
+    if fan_out.failed and offspring.on_failure == "fail":
         if fan_out.alive == 0:
             message = f"{fan_out.failed} of {fan_out.total} children failed"
             fail_phase(draft, Failure(code="child_failed", message=message, phase=draft.phase.name))

@@ -213,6 +213,14 @@ class Children(Model):
         return self
 
 
+class Spawns(Model):
+    """What the notebook of a phase may start with `ctx.spawn`: definitions, pinned like declared children."""
+
+    schemas: tuple[SchemaReference, ...] = Field(min_length=1, max_length=50, strict=False)
+    max_parallel: int = Field(default=16, ge=1, le=10_000)
+    on_failure: Literal["fail", "continue"] = "fail"
+
+
 class Phase(Model):
     """A named step: a notebook, children, or a notebook followed by children."""
 
@@ -230,6 +238,7 @@ class Phase(Model):
     retries: Retries = Retries()
     parameters: JsonFields = Field(default_factory=dict)
     children: Children | None = None
+    spawns: Spawns | None = None
     outputs: JsonSchema | None = None
 
     @model_validator(mode="before")
@@ -240,6 +249,18 @@ class Phase(Model):
             if isinstance(start, Mapping) and set(start) == {"on_trigger"}:
                 return {**raw, "start": start["on_trigger"] or {}}
         return raw
+
+    @property
+    def offspring(self) -> Children | Spawns | None:
+        """What the phase says about its children, declared or asked for by its notebook."""
+        return self.children or self.spawns
+
+    @property
+    def child_schemas(self) -> tuple[str, ...]:
+        """The definitions its children may have, as written."""
+        if self.children is not None:
+            return (self.children.schema_ref,)
+        return self.spawns.schemas if self.spawns is not None else ()
 
     @property
     def waits_for_trigger(self) -> bool:
@@ -337,6 +358,7 @@ __all__ = [
     "Quota",
     "Retries",
     "Route",
+    "Spawns",
     "TriggerStart",
     "field_reference",
     "is_condition",

@@ -89,6 +89,10 @@ def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator
         yield (), "needs a `notebook`, `children`, or both"
     if phase.notebook is not None and not phase.notebook.endswith(".ipynb"):
         yield ("notebook",), f"the notebook {phase.notebook!r} must end in .ipynb"
+    if phase.spawns is not None and phase.children is not None:
+        yield ("spawns",), "a phase has `children` or `spawns`: put one of them into a phase of its own"
+    if phase.spawns is not None and phase.notebook is None:
+        yield ("spawns",), "needs a `notebook`, which asks for them with ctx.spawn"
     later = names[position + 1 :]
     names_later = ", ".join(later) or "there is none"
     if phase.fallback is not None and phase.fallback not in later:

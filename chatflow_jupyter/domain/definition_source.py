@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from .definition import Children, Definition, Gate, Phase, Quota, Retries, Route, TriggerStart
+from .definition import Children, Definition, Gate, Phase, Quota, Retries, Route, Spawns, TriggerStart
 from .definition_faults import is_about_a_key, is_echo, path_of, place, sentence
 from .definition_rules import Contradictions
 from .definition_yaml import MAX_SOURCE_BYTES, Source, read_yaml
@@ -21,6 +21,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "gate": Gate,
     "start": TriggerStart,
     "children": Children,
+    "spawns": Spawns,
 }
 
 

@@ -5,38 +5,40 @@ from dataclasses import replace
 
 from .conditions import look_up
 from .decision import ChildRequest, ContinuationKind
-from .definition import BATCH_SIZE, Children
+from .definition import BATCH_SIZE, Children, Spawns
 from .draft import Draft
+from .errors import InvalidInput
 from .events import EventType
 from .ids import child_id
-from .instance import Failure, FanOut, Instance, ParentLink, Status
-from .json_values import JsonObject, JsonValue
+from .instance import Failure, FanOut, Instance, ParentLink, Spawned, Status
+from .json_values import JsonObject, JsonValue, check_json, encoded_size_bytes
 from .references import resolve
 from .requests import ChildResult
 
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 255
+MAX_SPAWNED = 10_000
+MAX_SPAWNED_BYTES = 256 * 1024
 REOPENED = str(Status.RUNNING)
 _UNSUCCESSFUL = frozenset({str(Status.FAILED), str(Status.TERMINATED)})
 
 
 def begin_fan_out(draft: Draft) -> Failure | None:
-    """Count the items of the current phase and start the first children; or say why that cannot be."""
-    spec = _spec(draft)
+    """Count the children of the current phase and start the first; or say why that cannot be."""
     try:
-        items = _items(spec, draft.instance.view)
-        _check_keys(spec, draft, items)
+        plan = _plan(draft)
+        _check_keys(plan, draft)
     except (LookupError, ValueError) as error:
         return Failure(code="invalid_children", message=f"children: {error}", phase=draft.phase.name)
-    instance, limit = draft.instance, draft.instance.quota.max_children
-    if limit is not None and instance.descendants + len(items) > limit:
-        message = f"children: {len(items)} more children would exceed max_children {limit}"
+    instance, limit, total = draft.instance, draft.instance.quota.max_children, len(plan)
+    if limit is not None and instance.descendants + total > limit:
+        message = f"children: {total} more children would exceed max_children {limit}"
         return Failure(code="quota_exceeded", message=message, phase=draft.phase.name)
-    if items and instance.depth + 1 >= draft.definition.max_depth:
+    if total and instance.depth + 1 >= draft.definition.max_depth:
         message = f"children: the tree may be at most {draft.definition.max_depth} deep"
         return Failure(code="too_deep", message=message, phase=draft.phase.name)
-    draft.change(fan_out=FanOut(total=len(items)), descendants=instance.descendants + len(items))
-    if instance.parent is not None and instance.seq == 1 and items:
+    draft.change(fan_out=FanOut(total=total), descendants=instance.descendants + total)
+    if instance.parent is not None and instance.seq == 1 and total:
         draft.continue_self(ContinuationKind.FAN_OUT)  # a child being born: its own children come later
     else:
         start_more(draft)
@@ -45,18 +47,17 @@ def begin_fan_out(draft: Draft) -> Failure | None:
 
 def start_more(draft: Draft) -> None:
     """Start as many further children as `max_parallel` and one commit allow."""
-    fan_out = draft.instance.fan_out
+    fan_out, offspring = draft.instance.fan_out, draft.phase.offspring
     assert fan_out is not None
-    spec = _spec(draft)
-    room = min(spec.max_parallel - fan_out.alive, fan_out.total - fan_out.started)
+    assert offspring is not None
+    room = min(offspring.max_parallel - fan_out.alive, fan_out.total - fan_out.started)
     count = min(room, BATCH_SIZE)
-    if count <= 0 or (fan_out.failed and spec.on_failure == "fail"):
+    if count <= 0 or (fan_out.failed and offspring.on_failure == "fail"):
         return
-    view = draft.instance.view
-    items = _items(spec, view)
+    plan = _plan(draft)
     first, last = fan_out.started, fan_out.started + count
     for index in range(first, last):
-        draft.children.append(_child(draft, spec, view, items[index], index))
+        draft.children.append(_child(draft, offspring, plan.child(index), index))
     draft.change(fan_out=replace(fan_out, started=last))
     draft.emit(
         EventType.CHILDREN_STARTED,
@@ -67,6 +68,34 @@ def start_more(draft: Draft) -> None:
     )
     if room > count:
         draft.continue_self(ContinuationKind.FAN_OUT)
+
+
+def spawn_fault(draft: Draft, spawned: Sequence[Spawned]) -> str | None:
+    """Return why the notebook's children cannot be born, or None."""
+    spawns, phase = draft.phase.spawns, draft.phase.name
+    if not spawned:
+        return None
+    if spawns is None:
+        return f"phase {phase} declares none; name their definitions under `spawns`"
+    if len(spawned) > MAX_SPAWNED:
+        return f"{len(spawned)} children are more than {MAX_SPAWNED}"
+    taken = set(_children(draft.instance.variables))
+    for each in spawned:
+        if each.schema_ref not in spawns.schemas:
+            return f"{each.schema_ref!r} is none of {', '.join(spawns.schemas)}"
+        if not 0 < len(each.key) <= MAX_KEY_LENGTH:
+            return f"a key has 1 to {MAX_KEY_LENGTH} characters"
+        if each.key in taken:
+            return f"the key {each.key!r} appears twice"
+        taken.add(each.key)
+        try:
+            check_json(each.context, what=f"the context of {each.key!r}")
+        except InvalidInput as error:
+            return error.message
+    size_bytes = encoded_size_bytes([each.context for each in spawned])
+    if size_bytes > MAX_SPAWNED_BYTES:
+        return f"the contexts are {size_bytes} bytes, more than {MAX_SPAWNED_BYTES}; name artifacts instead"
+    return None
 
 
 def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
@@ -153,25 +182,63 @@ def _announce(draft: Draft, result: ChildResult) -> None:
     )
 
 
-def _child(draft: Draft, spec: Children, view: JsonObject, item: JsonValue, index: int) -> ChildRequest:
+def _child(draft: Draft, offspring: Children | Spawns, wanted: Spawned, index: int) -> ChildRequest:
     phase, parent = draft.phase.name, draft.instance.instance_id
-    context = resolve(spec.context, {**view, "item": item, "index": index})
-    assert isinstance(context, Mapping)
     link = ParentLink(
         instance_id=parent,
         phase=phase,
         index=index,
-        key=_key(spec, phase, item, index),
-        tolerated=spec.on_failure == "continue",
+        key=wanted.key,
+        tolerated=offspring.on_failure == "continue",
     )
     return ChildRequest(
-        instance_id=child_id(parent, phase, index), schema_ref=spec.schema_ref, link=link, context=context
+        instance_id=child_id(parent, phase, index),
+        schema_ref=wanted.schema_ref,
+        link=link,
+        context=wanted.context,
     )
 
 
-def _spec(draft: Draft) -> Children:
-    assert draft.phase.children is not None
-    return draft.phase.children
+class _Declared:
+    """The children that a definition declares, one per item; each is worked out when it is asked for."""
+
+    def __init__(self, spec: Children, phase: str, view: JsonObject) -> None:
+        self._spec = spec
+        self._phase = phase
+        self._view = view
+        self._items = _items(spec, view)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def child(self, index: int) -> Spawned:
+        """Return the child at `index`; raises `LookupError` or `ValueError`."""
+        item = self._items[index]
+        context = resolve(self._spec.context, {**self._view, "item": item, "index": index})
+        assert isinstance(context, Mapping)
+        key = _key(self._spec, self._phase, item, index)
+        return Spawned(schema_ref=self._spec.schema_ref, key=key, context=context)
+
+
+class _AskedFor:
+    """The children that the phase's notebook asked for."""
+
+    def __init__(self, spawned: Sequence[Spawned]) -> None:
+        self._spawned = spawned
+
+    def __len__(self) -> int:
+        return len(self._spawned)
+
+    def child(self, index: int) -> Spawned:
+        """Return the child at `index`."""
+        return self._spawned[index]
+
+
+def _plan(draft: Draft) -> _Declared | _AskedFor:
+    declared = draft.phase.children
+    if declared is None:
+        return _AskedFor(draft.instance.spawned)
+    return _Declared(declared, draft.phase.name, draft.instance.view)
 
 
 def _items(spec: Children, view: JsonObject) -> Sequence[JsonValue]:
@@ -186,15 +253,14 @@ def _items(spec: Children, view: JsonObject) -> Sequence[JsonValue]:
     return found
 
 
-def _check_keys(spec: Children, draft: Draft, items: Sequence[JsonValue]) -> None:
+def _check_keys(plan: _Declared | _AskedFor, draft: Draft) -> None:
     """Every key and every context must resolve before the first child is born."""
-    taken, view = set(_children(draft.instance.variables)), draft.instance.view
-    for index, item in enumerate(items):
-        key = _key(spec, draft.phase.name, item, index)
+    taken = set(_children(draft.instance.variables))
+    for index in range(len(plan)):
+        key = plan.child(index).key
         if key in taken:
             raise ValueError(f"the key {key!r} appears twice")
         taken.add(key)
-        resolve(spec.context, {**view, "item": item, "index": index})
 
 
 def _key(spec: Children, phase: str, item: JsonValue, index: int) -> str:

@@ -168,6 +168,15 @@ class FanOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Spawned:
+    """A child the notebook of the current phase asked for with `ctx.spawn`; its index is its place."""
+
+    schema_ref: str
+    key: str
+    context: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ParentLink:
     """Where a child hangs: the parent's phase, its item and whether the parent tolerates a failure."""
 
@@ -214,6 +223,7 @@ class Instance:
     phases: Mapping[str, PhaseRecord] = field(default_factory=dict)
     attempt: CurrentAttempt | None = None
     fan_out: FanOut | None = None
+    spawned: tuple[Spawned, ...] = ()
     gate: OpenGate | None = None
     reported_risk: int = 0
     spent_sec: float = 0.0

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from .ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, Principal, RunnerId, Sha256, WaiverId
-from .instance import Failure, Status
+from .instance import Failure, Spawned, Status
 from .json_values import JsonObject
 
 LossKind: TypeAlias = Literal["runner", "process", "nothing"]
@@ -64,13 +64,17 @@ class AttemptStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttemptSucceeded:
-    """The notebook ran to its end. `outputs` is its outcome, `risk` what it reported (0 to 100)."""
+    """The notebook ran to its end, and these children are to be born of it.
+
+    `outputs` is its outcome, `risk` what it reported (0 to 100).
+    """
 
     attempt_id: AttemptId
     fence: int
     outputs: JsonObject
     duration_sec: float
     risk: int | None = None
+    spawned: tuple[Spawned, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from chatflow_jupyter.domain.ids import (
     TenantId,
     WaiverId,
 )
-from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, Spawned
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 
 ARTIFACT_KINDS = frozenset({"prompt", "response", "code", "notebook", "report", "log", "data"})
@@ -245,6 +245,8 @@ class Lease:
     bundle_sha256: Sha256
     notebook: str
     lease_sec: float
+    spawns: tuple[str, ...] = ()
+    """The definitions its notebook may start with `ctx.spawn`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -254,6 +256,7 @@ class AttemptReport:
     duration_sec: float
     outputs: JsonObject = field(default_factory=dict)
     risk: int | None = None
+    spawned: tuple[Spawned, ...] = ()
     failure: Failure | None = None
 
 

@@ -106,6 +106,7 @@ async def run_attempt(
         duration_sec=time.monotonic() - began,
         outputs=result.outputs if failure is None else {},
         risk=result.risk,
+        spawned=tuple(result.spawned) if failure is None else (),
         failure=failure,
     )
 

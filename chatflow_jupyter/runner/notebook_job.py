@@ -1,10 +1,11 @@
 """What it takes to run one notebook, and what comes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from chatflow_jupyter.domain.instance import Spawned
 from chatflow_jupyter.domain.json_values import JsonValue
 
 MEBIBYTE = 1024 * 1024
@@ -87,7 +88,8 @@ class NotebookFailure:
 class NotebookResult:
     """What came of one run of a notebook; `ok` exactly when `error` is None.
 
-    `outputs` holds the last value of each outcome, `risk` the highest reported. `cells_total` counts code
+    `outputs` holds the last value of each outcome, `risk` the highest reported, `spawned` the children asked
+    for, in order. `cells_total` counts code
     cells, `cells_executed` those that ended. Peak memory is that of the kernel process.
     """
 
@@ -95,6 +97,7 @@ class NotebookResult:
     error: NotebookFailure | None
     outputs: Mapping[str, JsonValue]
     risk: int | None
+    spawned: Sequence[Spawned]
     cells_total: int
     cells_executed: int
     duration_sec: float

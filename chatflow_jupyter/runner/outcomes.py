@@ -1,4 +1,4 @@
-"""What a notebook tells the engine: outcomes and risks, sent as display messages of their own MIME types."""
+"""What a notebook tells the engine, as display messages of their own MIME types."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.instance import Spawned
 from chatflow_jupyter.domain.json_values import JsonValue, check_json
 from chatflow_jupyter.runner.notebook_job import NotebookListener
 
@@ -14,6 +15,9 @@ OUTPUT_MIME = "application/vnd.chatflow.output.v1+json"
 
 RISK_MIME = "application/vnd.chatflow.risk.v1+json"
 """Carries `{"value": 0…100, "reason": text}`."""
+
+SPAWN_MIME = "application/vnd.chatflow.spawn.v1+json"
+"""Carries `{"schema": text, "key": text, "context": any JSON object}`."""
 
 OUTPUT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
@@ -27,6 +31,7 @@ class Outcomes:
         self._listener = listener
         self.values: dict[str, JsonValue] = {}
         self.risk: int | None = None
+        self.spawned: list[Spawned] = []
 
     def read(self, data: Mapping[str, Any]) -> None:
         """Take what the MIME bundle `data` of a display message reports, if anything."""
@@ -34,6 +39,8 @@ class Outcomes:
             self._output(data[OUTPUT_MIME])
         if RISK_MIME in data:
             self._risk(data[RISK_MIME])
+        if SPAWN_MIME in data:
+            self._spawn(data[SPAWN_MIME])
 
     def _output(self, body: object) -> None:
         match body:
@@ -47,6 +54,13 @@ class Outcomes:
                 self._listener.output(key, value)
             case _:
                 log.warning("an outcome of the notebook was ignored: it needs a key and a value")
+
+    def _spawn(self, body: object) -> None:
+        match body:
+            case {"schema": str(schema), "key": str(key), "context": dict(context)}:
+                self.spawned.append(Spawned(schema_ref=schema, key=key, context=context))
+            case _:
+                log.warning("a child asked for by the notebook was ignored: it needs schema, key and context")
 
     def _risk(self, body: object) -> None:
         match body:

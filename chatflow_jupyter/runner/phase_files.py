@@ -43,6 +43,7 @@ def write_context(lease: Lease, work_dir: Path, bundle: Path) -> Mapping[str, st
         "tenant_id": attempt.tenant_id,
         "feature_id": lease.feature_id,
         "bundle": str(bundle),
+        "spawns": list(lease.spawns),
     }
     path.write_text(json.dumps(description), encoding="utf-8")
     inherited = os.environ.get("PYTHONPATH")

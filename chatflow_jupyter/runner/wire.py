@@ -1,13 +1,13 @@
 """The values of `IExecution` as JSON, for a link between two processes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from typing import TypeVar, cast
 
 from chatflow_jupyter.domain import errors
 from chatflow_jupyter.domain.errors import ChatFlowError, InternalError
-from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.instance import Failure, Spawned
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -25,8 +25,10 @@ _NESTED: Mapping[type, Mapping[str, type]] = {
     AttemptRow: {"progress": Progress, "failure": Failure},
     AttemptReport: {"failure": Failure},
 }
+_NESTED_TUPLES: Mapping[type, Mapping[str, type]] = {AttemptReport: {"spawned": Spawned}}
+_TUPLES: Mapping[type, frozenset[str]] = {Lease: frozenset({"spawns"})}
 _TIMES = frozenset({"queued_at", "lease_expires_at", "started_at", "ended_at", "created_at", "deleted_at"})
-CARRIED = (Lease, AttemptRow, Progress, AttemptReport, Failure, ArtifactRecord, JournalEntry)
+CARRIED = (Lease, AttemptRow, Progress, AttemptReport, Failure, Spawned, ArtifactRecord, JournalEntry)
 
 
 def encode(value: object) -> JsonValue:
@@ -51,6 +53,10 @@ def decode(kind: type[Value], raw: JsonValue) -> Value:
             raise InternalError(f"the link carried an unknown field {kind.__name__}.{name}")
         if entry is not None and name in nested:
             values[name] = decode(nested[name], entry)
+        elif name in _NESTED_TUPLES.get(kind, {}):
+            values[name] = tuple(decode(_NESTED_TUPLES[kind][name], one) for one in _list(entry, kind, name))
+        elif name in _TUPLES.get(kind, ()):
+            values[name] = tuple(_list(entry, kind, name))
         elif entry is not None and name in _TIMES:
             values[name] = _time(entry, f"{kind.__name__}.{name}")
         else:
@@ -80,6 +86,12 @@ def decode_error(raw: JsonValue) -> ChatFlowError:
     if not (isinstance(kind, type) and issubclass(kind, ChatFlowError)) or kind is errors.InvalidDefinition:
         return InternalError(message)
     return kind(message, code=code)
+
+
+def _list(raw: JsonValue, kind: type, name: str) -> Sequence[JsonValue]:
+    if not isinstance(raw, (list, tuple)):
+        raise InternalError(f"the link carried a {kind.__name__}.{name} that is no list")
+    return raw
 
 
 def _time(raw: JsonValue, what: str) -> datetime:

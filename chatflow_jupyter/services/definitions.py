@@ -107,8 +107,9 @@ class Definitions:
         below = (*under, definition.name)
         pins: dict[str, DefinitionRef] = {}
         for phase in definition.phases:
-            if phase.children is not None and phase.children.schema_ref not in pins:
-                reference = phase.children.schema_ref
+            for reference in phase.child_schemas:
+                if reference in pins:
+                    continue
                 child = await self._child(files, reference, tenant_id, where=where, under=below)
                 pins[reference] = child.reference
         stored = await self._artifacts.store(tenant_id, pack(files))
@@ -129,7 +130,7 @@ class Definitions:
         entry = reference.removeprefix("./")
         if entry not in files:
             raise InvalidDefinition(
-                (f"{where}{entry}: there is no such file, but `children.schema` names it",)
+                (f"{where}{entry}: there is no such file, but a phase names it as a child's schema",)
             )
         return await self._publish(files, entry, tenant_id, where=where, under=under)
 

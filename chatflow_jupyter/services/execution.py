@@ -105,6 +105,7 @@ class Execution:
             bundle_sha256=record.bundle_sha256,
             notebook=row.notebook,
             lease_sec=self._lease_sec,
+            spawns=spawns.schemas if (spawns := record.definition.phase(row.phase).spawns) else (),
         )
 
     async def _give_back(self, row: AttemptRow) -> None:
@@ -219,6 +220,7 @@ class Execution:
                 outputs=own_json(report.outputs),
                 duration_sec=report.duration_sec,
                 risk=report.risk,
+                spawned=report.spawned,
             )
         else:
             request = AttemptFailed(

@@ -45,7 +45,7 @@ def validate_folder(path: Path) -> Validation:
         except InvalidDefinition as error:
             problems += error.problems
             continue
-        references = [phase.children.schema_ref for phase in definition.phases if phase.children is not None]
+        references = [reference for phase in definition.phases for reference in phase.child_schemas]
         children = [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
         starts[current] = (definition.name, children)
         waiting += children

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 OUTPUT_MIME = "application/vnd.chatflow.output.v1+json"
 RISK_MIME = "application/vnd.chatflow.risk.v1+json"
+SPAWN_MIME = "application/vnd.chatflow.spawn.v1+json"
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 MAX_ONCE_BYTES = 64 * 1024
 
@@ -35,6 +36,7 @@ class PhaseContext:
         self._description = description
         self._link = link
         self._outputs: dict[str, JsonValue] = {}
+        self._spawned: set[str] = set()
         self._work_dir = work_dir
 
     @property
@@ -129,6 +131,30 @@ class PhaseContext:
         notebook, report, log, data; without it the suffix decides. Raises `PhaseError`.
         """
         return write_artifact(self._work_dir, os.fspath(name), data=data, kind=kind)
+
+    def spawn(
+        self, schema: str, context: Mapping[str, object] | None = None, *, key: str | None = None
+    ) -> str:
+        """Ask for a child instance of `schema` with that initial context; returns its key.
+
+        The child is born in the commit in which this attempt succeeds, so an attempt that is repeated makes
+        none twice; the phase ends when its children have ended. Later phases find what became of it under
+        `children.<key>`. `schema` is one of those the phase names under `spawns`, written as there. Without
+        a key it is called after the phase and its place. Raises `PhaseError`. Opened by hand, nothing is
+        born.
+        """
+        allowed = self._description.get("spawns")
+        if not self.is_interactive and schema not in (allowed if isinstance(allowed, list) else ()):
+            there = ", ".join(map(str, allowed)) if isinstance(allowed, list) and allowed else "none"
+            raise PhaseError(f"spawn {schema!r}: phase {self.phase} may start {there} (see `spawns`)")
+        name = f"{self.phase or 'child'}-{len(self._spawned)}" if key is None else str(key)
+        if not 0 < len(name) <= 255 or name in self._spawned:
+            raise PhaseError(f"spawn: the key {name[:80]!r} is taken, empty, or longer than 255 characters")
+        plain = plain_json(dict(context or {}), what=f"spawn {name!r}: the context")
+        self._spawned.add(name)
+        body: JsonValue = {"schema": schema, "key": name, "context": plain}
+        _show({SPAWN_MIME: body, "text/plain": f"spawn {name}: {schema}"})
+        return name
 
     def input(self, phase: str, name: str) -> Path:
         """Return a read-only copy of the latest artifact `name` of an earlier phase of this instance."""

@@ -15,6 +15,7 @@ from chatflow_jupyter.domain.instance import (
     ParentLink,
     PhaseRecord,
     PhaseState,
+    Spawned,
     Status,
     WaitingReason,
 )
@@ -75,6 +76,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "attempt": attempt and [attempt.attempt_id, attempt.number, attempt.started],
         "gate": instance.gate and gate_to_json(instance.gate),
         "fan_out": fan_out and [fan_out.total, fan_out.started, fan_out.ended, fan_out.failed],
+        "spawned": [[one.schema_ref, one.key, one.context] for one in instance.spawned],
         "reported_risk": instance.reported_risk,
         "spent_sec": instance.spent_sec,
         "descendants": instance.descendants,
@@ -120,6 +122,9 @@ def instance_of(row: Row[Any]) -> Instance:
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
         gate=gate_of(state.get("gate")),
+        spawned=tuple(
+            Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in state.get("spawned", ())
+        ),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
