@@ -23,6 +23,8 @@ NEVER_RETRIED = frozenset(
         "invalid_outputs",
         "invalid_parameters",
         "invalid_children",
+        "quota_exceeded",
+        "too_deep",
         "cancelled",
     }
 )

@@ -9,13 +9,13 @@ from .decision import EndAttempt, Refusal, StartAttempt
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
-from .fan_out import spawn_fault
 from .gate_rules import approval_is_void
 from .ids import AttemptId
 from .instance import Failure
 from .json_schema import check_value
 from .json_values import JsonObject, check_json, encoded_size_bytes
 from .requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
+from .spawn_rules import spawn_failure
 
 MAX_OUTCOME_BYTES = 256 * 1024
 MAX_LOST_ATTEMPTS = 3
@@ -140,11 +140,10 @@ def _end(
 
 
 def _outcome_failure(draft: Draft, request: AttemptSucceeded) -> Failure | None:
-    fault, name = _outcome_fault(request.outputs, draft.phase.outputs), draft.phase.name
+    fault = _outcome_fault(request.outputs, draft.phase.outputs)
     if fault is not None:
-        return Failure(code="invalid_outputs", message=fault, phase=name)
-    fault = spawn_fault(draft, request.spawned)
-    return None if fault is None else Failure(code="invalid_children", message=f"spawn: {fault}", phase=name)
+        return Failure(code="invalid_outputs", message=fault, phase=draft.phase.name)
+    return spawn_failure(draft, request.spawned)
 
 
 def _outcome_fault(outputs: JsonObject, schema: Mapping[str, object] | None) -> str | None:

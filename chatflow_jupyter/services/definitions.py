@@ -19,6 +19,7 @@ from chatflow_jupyter.ports.state_storage import IDefinitions
 
 from .artifacts import Artifacts
 from .bundle import content_hash, pack, read_folder
+from .child_schemas import absent_schemas, file_of
 from .notebook_shape import check_notebook
 from .phase_notebooks import check_notebooks
 from .templates import ENTRY, Templates
@@ -104,6 +105,8 @@ class Definitions:
         if definition.name in under:
             raise InvalidDefinition((circle_of(f"{where}{entry}", (*under, definition.name)),))
         check_notebooks(definition, files, entry, f"{where}{entry}")
+        if absent := tuple(absent_schemas(definition, files, entry, f"{where}{entry}")):
+            raise InvalidDefinition(absent)
         below = (*under, definition.name)
         pins: dict[str, DefinitionRef] = {}
         for phase in definition.phases:
@@ -127,12 +130,7 @@ class Definitions:
     ) -> DefinitionRecord:
         if not is_local_schema(reference):
             return await self.resolve(reference, tenant_id, under=under)
-        entry = reference.removeprefix("./")
-        if entry not in files:
-            raise InvalidDefinition(
-                (f"{where}{entry}: there is no such file, but a phase names it as a child's schema",)
-            )
-        return await self._publish(files, entry, tenant_id, where=where, under=under)
+        return await self._publish(files, file_of(reference), tenant_id, where=where, under=under)
 
     async def _publish_notebook(self, path: Path, tenant_id: TenantId) -> DefinitionRecord:
         content = await asyncio.to_thread(read_bare_notebook, path)
@@ -238,7 +236,7 @@ def _read_template(folder: Path) -> Mapping[str, bytes]:
 def parse_entry(files: Mapping[str, bytes], entry: str, where: str) -> Definition:
     """Read the definition `entry` of a bundle; raises `InvalidDefinition`."""
     if entry not in files:
-        raise InvalidDefinition((f"{where}{entry}: there is no such file, but `children.schema` names it",))
+        raise InvalidDefinition((f"{where}{entry}: there is no such file",))
     try:
         text = files[entry].decode("utf-8")
     except UnicodeDecodeError as error:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +96,7 @@ class Execution:
         if instance.attempt is None or instance.attempt.attempt_id != row.attempt_id:
             return None  # its approval turned out to be void, and people are asked again
         parent_id = instance.parent.instance_id if instance.parent else None
+        phase = record.definition.phase(row.phase)
         self._held[row.attempt_id] = Held(row=row, parent_id=parent_id, started_sec=self._clock.monotonic())
         return Lease(
             attempt=row,
@@ -105,7 +106,7 @@ class Execution:
             bundle_sha256=record.bundle_sha256,
             notebook=row.notebook,
             lease_sec=self._lease_sec,
-            spawns=spawns.schemas if (spawns := record.definition.phase(row.phase).spawns) else (),
+            spawns=phase.spawns.schemas if phase.spawns else (),
         )
 
     async def _give_back(self, row: AttemptRow) -> None:
@@ -220,7 +221,7 @@ class Execution:
                 outputs=own_json(report.outputs),
                 duration_sec=report.duration_sec,
                 risk=report.risk,
-                spawned=report.spawned,
+                spawned=tuple(replace(one, context=own_json(one.context)) for one in report.spawned),
             )
         else:
             request = AttemptFailed(

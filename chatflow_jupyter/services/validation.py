@@ -8,6 +8,7 @@ from chatflow_jupyter.domain.definition import is_local_schema
 from chatflow_jupyter.domain.errors import InvalidDefinition
 
 from .bundle import read_folder
+from .child_schemas import absent_schemas, file_of
 from .definitions import circle_of, parse_entry
 from .phase_notebooks import check_notebooks
 from .templates import ENTRY
@@ -41,12 +42,14 @@ def validate_folder(path: Path) -> Validation:
         seen.add(current)
         try:
             definition = parse_entry(files, current, f"{folder}/")
+            problems += absent_schemas(definition, files, current, f"{folder}/{current}")
             kernels |= check_notebooks(definition, files, current, f"{folder}/{current}")
         except InvalidDefinition as error:
             problems += error.problems
             continue
         references = [reference for phase in definition.phases for reference in phase.child_schemas]
-        children = [reference.removeprefix("./") for reference in references if is_local_schema(reference)]
+        local = [file_of(reference) for reference in references if is_local_schema(reference)]
+        children = [file for file in local if file in files]
         starts[current] = (definition.name, children)
         waiting += children
     return Validation(problems=(*problems, *_circles(starts, f"{folder}/")), kernels=kernels)

@@ -27,7 +27,7 @@ def run(shell: Any, line: str, cell: str) -> None:
     Stored variables are durable before the cell ends. They are pickled: classes and functions they need
     must be importable, or defined in an earlier cell. Raises `PhaseError`.
     """
-    from .phase import context
+    from .phase import context, not_repeated
 
     name, variables = parse(line)
     ctx = context()
@@ -37,7 +37,8 @@ def run(shell: Any, line: str, cell: str) -> None:
         shell.user_ns.update(restore(stored, name, variables))
         sys.stdout.write(f"once {name}: {', '.join(variables) or 'done'} from an earlier attempt\n")
         return
-    shell.run_cell(cell).raise_error()
+    with not_repeated():
+        shell.run_cell(cell).raise_error()
     path = ctx.work_dir / ".chatflow" / f"once-{name}.pickle"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_bytes(store(shell.user_ns, name, variables))

@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,6 +29,7 @@ RISK_MIME = "application/vnd.chatflow.risk.v1+json"
 SPAWN_MIME = "application/vnd.chatflow.spawn.v1+json"
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 MAX_ONCE_BYTES = 64 * 1024
+MAX_KEY_LENGTH = 255
 
 
 class PhaseContext:
@@ -138,23 +141,35 @@ class PhaseContext:
         """Ask for a child instance of `schema` with that initial context; returns its key.
 
         The child is born in the commit in which this attempt succeeds, so an attempt that is repeated makes
-        none twice; the phase ends when its children have ended. Later phases find what became of it under
-        `children.<key>`. `schema` is one of those the phase names under `spawns`, written as there. Without
-        a key it is called after the phase and its place. Raises `PhaseError`. Opened by hand, nothing is
-        born.
+        none twice. `schema` is one of those the phase names under `spawns`, written as there. Later phases
+        find what became of the child under `children.<key>`; without a key it is called after the phase and
+        its place. Raises `PhaseError`, also inside `once`. Opened by hand, nothing is born.
         """
-        allowed = self._description.get("spawns")
-        if not self.is_interactive and schema not in (allowed if isinstance(allowed, list) else ()):
-            there = ", ".join(map(str, allowed)) if isinstance(allowed, list) and allowed else "none"
-            raise PhaseError(f"spawn {schema!r}: phase {self.phase} may start {there} (see `spawns`)")
         name = f"{self.phase or 'child'}-{len(self._spawned)}" if key is None else str(key)
-        if not 0 < len(name) <= 255 or name in self._spawned:
-            raise PhaseError(f"spawn: the key {name[:80]!r} is taken, empty, or longer than 255 characters")
-        plain = plain_json(dict(context or {}), what=f"spawn {name!r}: the context")
+        plain = plain_json(context or {}, what=f"spawn {name[:80]!r}: the context")
+        if not isinstance(plain, Mapping):
+            raise PhaseError(f"spawn {name[:80]!r}: the context is a mapping, not {context!r:.80}")
+        if not self.is_interactive:
+            self._check_spawn(schema, str(plain_json(name, what="spawn: the key")))
         self._spawned.add(name)
         body: JsonValue = {"schema": schema, "key": name, "context": plain}
         _show({SPAWN_MIME: body, "text/plain": f"spawn {name}: {schema}"})
         return name
+
+    def _check_spawn(self, schema: str, key: str) -> None:
+        allowed = self._description.get("spawns")
+        schemas = allowed if isinstance(allowed, list) else []
+        if _is_not_repeated.get():
+            raise PhaseError(f"spawn {key[:80]!r}: not inside `once`, which a repeated attempt would skip")
+        if schema not in schemas:
+            there = ", ".join(map(str, schemas)) or "none"
+            raise PhaseError(f"spawn {schema!r}: phase {self.phase} may start {there} (see `spawns`)")
+        _, earlier = find(self._mapping("variables"), "children")
+        taken = isinstance(earlier, Mapping) and key in earlier
+        if taken or key in self._spawned or not 0 < len(key) <= MAX_KEY_LENGTH:
+            raise PhaseError(
+                f"spawn: the key {key[:80]!r} is taken, empty, or longer than {MAX_KEY_LENGTH} characters"
+            )
 
     def input(self, phase: str, name: str) -> Path:
         """Return a read-only copy of the latest artifact `name` of an earlier phase of this instance."""
@@ -174,7 +189,8 @@ class PhaseContext:
         found, stored = self._link.once_get(name)
         if found:
             return stored
-        result = plain_json(function(), what=f"once {name!r}")
+        with not_repeated():
+            result = plain_json(function(), what=f"once {name!r}")
         if len(json.dumps(result, ensure_ascii=False).encode()) > MAX_ONCE_BYTES:
             raise PhaseError(f"once {name!r}: the result is larger than 64 KiB; store it as an artifact")
         return self._link.once_put(name, result)
@@ -189,6 +205,17 @@ class PhaseContext:
 
 
 _contexts: dict[str, PhaseContext] = {}
+_is_not_repeated: ContextVar[bool] = ContextVar("_is_not_repeated", default=False)
+
+
+@contextmanager
+def not_repeated() -> Iterator[None]:
+    """Mark what runs inside as something a repeated attempt skips: it may ask for no children."""
+    token = _is_not_repeated.set(True)
+    try:
+        yield
+    finally:
+        _is_not_repeated.reset(token)
 
 
 def context() -> PhaseContext:

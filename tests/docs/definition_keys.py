@@ -13,6 +13,7 @@ MODELS = {
     "A gate": "Gate",
     "Starting on a trigger": "TriggerStart",
     "Children": "Children",
+    "Spawns": "Spawns",
     "Quota": "Quota",
 }
 _CONDITIONS = {"when", "auto"}

@@ -10,10 +10,14 @@ from tests.docs.pages import DOCS
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 
-def test_asking_several_people_prints_what_its_page_says(tmp_path: Path) -> None:
-    page = DOCS / "how-to" / "ask-several-people.md"
+PLAYED = {"ask-several-people.md": 20, "start-children-from-a-notebook.md": 11}
+"""Pages with console blocks, and how many commands there are at least."""
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_a_page_prints_what_it_says(name: str, tmp_path: Path) -> None:
     played = 0
-    for entry, printed, errors in play(page, tmp_path, reader_environment()):
+    for entry, printed, errors in play(DOCS / "how-to" / name, tmp_path, reader_environment()):
         assert comparable(printed) == comparable(entry.output), f"$ {entry.command}\n{errors}"
         played += 1
-    assert played >= 20
+    assert played >= PLAYED[name]

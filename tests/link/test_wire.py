@@ -62,6 +62,14 @@ def test_anything_else_is_refused_with_an_error_of_ours(raw: Any) -> None:
             assert isinstance(decode(kind, raw), kind)
 
 
+@pytest.mark.parametrize("entry", ["text", 5, {}, [3], [{"key": "k"}], None])
+def test_children_that_are_none_are_refused(entry: object) -> None:
+    raw = encode(AttemptReport(duration_sec=1.0))
+    assert isinstance(raw, dict)
+    with pytest.raises(InternalError, match=r"spawned|Spawned"):
+        decode(AttemptReport, {**raw, "spawned": entry})
+
+
 @pytest.mark.parametrize("entry", ["yesterday", 5, {}])
 def test_a_time_that_is_none_is_refused(entry: object) -> None:
     raw = encode(LEASE.attempt)

@@ -42,6 +42,8 @@ def of(kind: Any) -> st.SearchStrategy[Any]:
         return PLAIN[kind]
     if get_origin(kind) is Literal:
         return st.sampled_from(get_args(kind))
+    if get_origin(kind) is tuple:
+        return st.lists(of(get_args(kind)[0]), max_size=3).map(tuple)
     if get_origin(kind) in (Union, UnionType):
         return st.one_of([of(choice) for choice in get_args(kind)])
     return st.builds(kind, **{field.name: of(field.type) for field in fields(kind)})

@@ -76,6 +76,7 @@ def run_phase(folder: Path, cells: list[Any], memory: Memory, *, attempt: int = 
                 },
                 "tenant_id": "local",
                 "feature_id": None,
+                "spawns": ["./leaf.yaml"],
             }
         )
     )

@@ -70,6 +70,54 @@ def test_a_phase_says_and_asks(tmp_path: Path) -> None:
     assert found == {"x/data.json": "data", "note.md": "report", "late.html": "report"}
 
 
+SPAWN = """
+from chatflow_sdk import phase
+ctx = phase.context()
+assert ctx.spawn("./leaf.yaml", {"n": (1, 2)}) == "static-0"
+assert ctx.spawn("./leaf.yaml", key="mine") == "mine"
+def refused(call, words):
+    try:
+        call()
+    except phase.PhaseError as error:
+        assert words in str(error), error
+    else:
+        raise AssertionError(words)
+refused(lambda: ctx.spawn("./other.yaml"), "phase static may start ./leaf.yaml (see `spawns`)")
+refused(lambda: ctx.spawn("./leaf.yaml", key="mine"), "the key 'mine' is taken")
+refused(lambda: ctx.spawn("./leaf.yaml", key="src/a.py"), "the key 'src/a.py' is taken")
+refused(lambda: ctx.spawn("./leaf.yaml", key=""), "empty")
+refused(lambda: ctx.spawn("./leaf.yaml", key="k" * 256), "longer than 255 characters")
+refused(lambda: ctx.spawn("./leaf.yaml", {"x": object()}), "not JSON")
+refused(lambda: ctx.spawn("./leaf.yaml", [1]), "the context is a mapping")
+refused(lambda: ctx.once("inside", lambda: ctx.spawn("./leaf.yaml")), "not inside `once`")
+"""
+AFTER = "assert ctx.spawn('./leaf.yaml') == 'static-2'"
+HIDDEN = "%%once heavy -o x\nx = ctx.spawn('./leaf.yaml')"
+
+
+def test_a_phase_asks_for_children_and_what_it_may_not_ask_for_is_refused_in_its_cell(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    done = run_phase(tmp_path, [SPAWN, AFTER], memory)
+    assert done.result.error is None, done.result.error
+    assert [(one.schema_ref, one.key, one.context) for one in done.result.spawned] == [
+        ("./leaf.yaml", "static-0", {"n": [1, 2]}),
+        ("./leaf.yaml", "mine", {}),
+        ("./leaf.yaml", "static-2", {}),
+    ]
+    shown = [output.data["text/plain"] for output in done.notebook.cells[0].outputs if "data" in output]
+    assert shown == ["spawn static-0: ./leaf.yaml", "spawn mine: ./leaf.yaml"]
+    assert memory.values == {}
+
+
+def test_a_cell_that_a_repeated_attempt_skips_may_ask_for_no_children(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    done = run_phase(tmp_path, [SPAWN, HIDDEN], memory)
+    assert done.result.error is not None
+    assert done.result.error.cell_index == 1
+    assert "not inside `once`, which a repeated attempt would skip" in done.result.error.message
+    assert memory.files == {}, "nothing is stored that would hide the children from the next attempt"
+
+
 MAGIC = """%%once heavy -o df,model
 import pathlib
 pathlib.Path("counted").write_text("x")

@@ -38,6 +38,20 @@ def test_everything_works_by_hand(ctx: phase.PhaseContext, tmp_path: Path) -> No
         ctx.input("collect", "diff.json")
 
 
+def test_children_are_asked_for_by_hand_again_and_again_and_none_is_born(
+    ctx: phase.PhaseContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for _ in range(2):  # a cell that is run twice
+        assert ctx.spawn("./leaf.yaml", {"n": 1}, key="mine") == "mine"
+    assert ctx.spawn("./leaf.yaml") == "child-1"
+    assert [record.getMessage() for record in caplog.records][-1] == "spawn child-1: ./leaf.yaml"
+    with pytest.raises(phase.PhaseError, match="the context is a mapping, not 3"):
+        ctx.spawn("./leaf.yaml", 3)  # type: ignore[arg-type]
+    with pytest.raises(phase.PhaseError, match=r"spawn 'k': the context\.x: a set is not JSON"):
+        ctx.spawn("./leaf.yaml", {"x": {1}}, key="k")
+
+
 def test_artifacts_from_files(ctx: phase.PhaseContext, tmp_path: Path) -> None:
     (tmp_path / "made.csv").write_text("1")
     inside = ctx.artifact("made.csv")

@@ -132,7 +132,9 @@ def test_a_missing_notebook_child_or_folder_is_named(world: World, tmp_path: Pat
     )
     assert "phase one: there is no notebook nope.ipynb" in refusal(world, f"{folder}/", InvalidDefinition)
     folder = world.template("made", TREE)
-    assert "leaf.yaml: there is no such file" in refusal(world, f"{folder}/", InvalidDefinition)
+    missing = f"{folder}/definition.yaml:5: phase files: children: there is no file leaf.yaml"
+    assert missing in refusal(world, f"{folder}/", InvalidDefinition)
+    assert validate_folder(folder).problems == (missing,)
     assert "there is no such folder" in refusal(world, f"{tmp_path}/nowhere/", NotFound)
     assert "not a template" in refusal(world, f"{tmp_path}/", NotFound)
 
@@ -180,6 +182,43 @@ def test_validate_finds_the_circles_that_publishing_refuses(
     (problem,) = validate_folder(folder).problems
     assert circle in problem
     assert "definitions start each other in a circle" in refusal(world, f"{folder}/", InvalidDefinition)
+
+
+SPAWNER = """\
+name: spawner
+automation_level: 100
+phases:
+  - name: plan
+    notebook: one.ipynb
+    spawns:
+      schemas:
+        - ./leaf.yaml
+        - ./absent.yaml
+"""
+
+
+def test_what_a_notebook_may_start_is_pinned_and_what_is_missing_is_told_with_its_line(world: World) -> None:
+    folder = world.template("made", SPAWNER, leaf__yaml=LEAF)
+    missing = f"{folder}/definition.yaml:9: phase plan: spawns: there is no file absent.yaml"
+    assert validate_folder(folder).problems == (missing,)
+    assert refusal(world, f"{folder}/", InvalidDefinition) == missing
+    (folder / "definition.yaml").write_text(SPAWNER.replace("./absent.yaml", "linear"))
+    assert "linear: no definition or template" in refusal(world, f"{folder}/", NotFound)
+    world.template("other", LINEAR)
+    record = run(resolve(world, f"{folder}/"))
+    assert {name: pin.name for name, pin in record.pins.items()} == {
+        "./leaf.yaml": "leaf",
+        "linear": "linear",
+    }
+
+
+def test_a_circle_through_what_notebooks_start_is_refused(world: World) -> None:
+    folder = world.template(
+        "made", SPAWNER, leaf__yaml=LEAF, absent__yaml=SPAWNER.replace("spawner", "absent")
+    )
+    (problem,) = validate_folder(folder).problems
+    assert "absent.yaml: definitions start each other in a circle: absent -> absent" in problem
+    assert "circle: spawner -> absent -> absent" in refusal(world, f"{folder}/", InvalidDefinition)
 
 
 def test_two_parents_of_one_child_are_no_circle(world: World) -> None:
