@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, cast
 
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Principal, RunnerId, Sha256, WaiverId
-from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.instance import Failure, Spawned
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
     AttemptStarted,
@@ -22,12 +22,21 @@ from chatflow_jupyter.services.orchestrator import NewInstance
 from chatflow_jupyter.services.shown import shown_hash
 from tests.engine.both_engines import LEASE_SEC, BothEngines, TurnedClock
 from tests.engine.model_people import VERBS, Answer, No
-from tests.engine.model_rules import Node
+from tests.engine.model_rules import Asked, Node
 from tests.engine.questions import ANN, TENANT
 from tests.engine.times import START
 from tests.engine.worlds import ROOTS
 
 ITEMS = (["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"], [], ["a", "a"], 3)
+ASKED = (
+    ("leaf", {}),
+    ("leaf", {"n": 1}),
+    ("egg", {"n": 2}),
+    ("egg", {"n": 2}),
+    ("egg", {"n": 3}),
+    ("egg", {"n": "text"}),
+    ("branch", {}),
+)
 CODES = ("cell_error", "timeout", "bad_notebook", "bad_notebook", "bad_notebook")
 
 
@@ -42,7 +51,7 @@ class Callers:
         # Every history has its own mood, so that rare things happen often in some of them.
         self.fails = self.random.choice([0.1, 0.25, 0.6])
         self.stale = self.random.choice([0.05, 0.2, 0.5])
-        self.deadly = self.random.random() < 0.3
+        self.deadly = self.random.random() < 0.5
         self.roots = self.random.sample(ROOTS, self.random.randint(1, len(ROOTS)))
 
     async def create(self) -> None:
@@ -289,11 +298,17 @@ class Callers:
             }
             if self.random.random() < 0.1:
                 del outputs["n"]
+            asked = self.asked_for(node)
             done = AttemptSucceeded(
-                attempt_id=AttemptId(attempt), fence=fence, outputs=outputs, duration_sec=seconds, risk=risk
+                attempt_id=AttemptId(attempt),
+                fence=fence,
+                outputs=outputs,
+                duration_sec=seconds,
+                risk=risk,
+                spawned=tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in asked),
             )
-            model = lambda: self.model.succeeded(attempt, fence, outputs, seconds, risk)  # noqa: E731
-            await self.apply(f"success {attempt[-9:]} {fence} {outputs}", node, done, model)
+            model = lambda: self.model.succeeded(attempt, fence, outputs, seconds, risk, asked)  # noqa: E731
+            await self.apply(f"success {attempt[-9:]} {fence} {outputs} {asked}", node, done, model)
         else:
             code = self.random.choice(CODES)
             failure = Failure(code=code, message=code)
@@ -302,3 +317,17 @@ class Callers:
             )
             model = lambda: self.model.failed(attempt, fence, code, seconds, risk)  # noqa: E731
             await self.apply(f"failure {attempt[-9:]} {fence} {code}", node, bad, model)
+
+    def asked_for(self, node: Node) -> Asked:
+        """Return children to ask for, mostly where it is allowed; sometimes others, and keys may repeat."""
+        allowed = self.model.spec(node).get("spawns", {}).get("schemas", []) if node["phase"] else []
+        if not allowed and self.random.random() < 0.97:
+            return []
+        kinds = ASKED
+        if allowed and self.random.random() < 0.9:
+            kinds = tuple(one for one in ASKED if one[0] in allowed)
+        count = self.random.choice([0, 1, 2, 2, 3])
+        return [
+            (schema, self.random.choice("abcdefghijkl"), dict(context))
+            for schema, context in self.random.choices(kinds, k=count)
+        ]

@@ -94,6 +94,7 @@ def _told(node: Instance) -> dict[str, Any]:
         "votes": [(vote.principal, vote.decision) for vote in node.gate.votes] if node.gate else [],
         "escalated": node.gate is not None and node.gate.escalated,
         "fan": fan and (fan.total, fan.started, fan.alive, fan.failed),
+        "asked": [(one.schema_ref, one.key, dict(one.context)) for one in node.spawned],
         "outcomes": outcomes,
         "trigger": dict(node.variables.get("trigger", {})),  # type: ignore[arg-type,call-overload]
         "children": {key: _outcome(entry) for key, entry in children.items()},
@@ -119,6 +120,7 @@ def _expected(model: Any, node: dict[str, Any] | None) -> dict[str, Any] | None:
         "votes": [(vote["who"], vote["said"]) for vote in node["votes"]],
         "escalated": node["escalated"],
         "fan": fan and (fan["total"], fan["started"], model.alive(node), model.bad(node)),
+        "asked": node["asked"],
         "outcomes": {name: value for name, value in node["vars"].items() if name != "children"},
         "trigger": node["trigger"],
         "children": node["vars"].get("children", {}),

@@ -90,7 +90,18 @@ phases:
   - {name: last, notebook: last.ipynb}
   - {name: rescue, notebook: rescue.ipynb, retries: {max_attempts: 2, backoff_sec: 1}}
 """
-TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED)
+SPAWNING = """
+name: spawning
+quota: {max_children: 4}
+phases:
+  - name: lay
+    notebook: lay.ipynb
+    retries: {max_attempts: 2, on: [invalid_children]}
+    spawns: {schemas: [leaf, ./egg.yaml], max_parallel: 1}
+  - {name: brood, notebook: brood.ipynb, spawns: {schemas: [leaf], on_failure: continue}, fallback: rescue}
+  - {name: rescue, notebook: rescue.ipynb}
+"""
+TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED, SPAWNING)
 DEFINITIONS = tuple(parse_definition(text, file="sample.yaml") for text in TEXTS)
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 
@@ -109,6 +120,9 @@ CONDITIONS = st.sampled_from(
         },
     ]
 )
+
+
+FAILURES = st.sampled_from(["fail", "continue"])
 
 
 @st.composite
@@ -133,8 +147,9 @@ def _phase(draw: st.DrawFn, name: str, later: list[str], number: int) -> dict[st
         source = draw(
             st.sampled_from([{"items": ["a", "b", "c"]}, {"foreach": "context.items"}, {"items": []}])
         )
-        failure = draw(st.sampled_from(["fail", "continue"]))
-        phase["children"] = {"schema": "leaf", "max_parallel": 2, "on_failure": failure, **source}
+        phase["children"] = {"schema": "leaf", "max_parallel": 2, "on_failure": draw(FAILURES), **source}
+    elif draw(st.integers(0, 4)) == 0:
+        phase["spawns"] = {"schemas": ["leaf"], "max_parallel": 2, "on_failure": draw(FAILURES)}
     if number and draw(st.integers(0, 3)) == 0:
         phase["when"] = draw(CONDITIONS)
     if draw(st.integers(0, 4)) == 0:

@@ -168,7 +168,7 @@ class History(Callers):
         attempt = self.random.choice(open_ones)
         node = self.model.nodes[self.model.attempts[attempt]["node"]]
         kinds: list[LossKind] = ["process", "process", "process", "nothing"]
-        for _ in range(self.random.choice([1, 1, 4, 12])):
+        for _ in range(self.random.choice([1, 4, 12])):
             attempt = node["attempt"]
             if attempt is None or self.model.attempts[attempt]["status"] != "leased":
                 return

@@ -80,6 +80,10 @@ def check_standing(instance: Instance) -> None:
         assert fan_out is not None
         newborn = instance.seq == 1 and fan_out.total > 0
         assert fan_out.alive > 0 or instance.paused or newborn, "waits for children, and none is alive"
+    if instance.spawned:
+        assert instance.phase is not None
+        record = instance.phases[instance.phase]
+        assert record.notebook_done, "children wait to be born of a notebook that has not succeeded"
     check_json(instance.variables)
     check_json(instance.view)
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from tests.engine.model_gates import Gates
 from tests.engine.model_people import Answer, No
-from tests.engine.model_rules import OVER, Node
+from tests.engine.model_rules import OVER, Asked, Node
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
+NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep")
 
 
 class Model(Gates):
@@ -37,6 +38,8 @@ class Model(Gates):
             raise No("budget_exhausted")
         if status == "failed" and node["fan"] and data:
             raise No("children_started")
+        if status == "failed" and not engine and node["phase"] is None:
+            raise No("invalid_parameters")
         if status == "failed" and not engine and node["fan"] and self.terminated_children(node):
             raise No("child_terminated")
         node["trigger"].update(data)
@@ -94,25 +97,44 @@ class Model(Gates):
         assert node["attempt"] == attempt, "the model itself lost an attempt"
         return node
 
-    def succeeded(self, attempt: str, fence: int, outputs: dict[str, Any], seconds: float, risk: int) -> None:
-        """The notebook ran to its end."""
+    def succeeded(
+        self,
+        attempt: str,
+        fence: int,
+        outputs: dict[str, Any],
+        seconds: float,
+        risk: int,
+        asked: Asked,
+    ) -> None:
+        """The notebook ran to its end, unless what it hands over and asks for cannot be used."""
         node = self.report(attempt, fence)
+        node.update(attempt=None, spent=node["spent"] + seconds)
+        missing = set(self.spec(node).get("outputs", {}).get("required", [])) - set(outputs)
+        code = "invalid_outputs" if missing else self.cannot_be_born(node, asked)
+        if code is not None:
+            self.attempts[attempt]["status"] = "failed"
+            self.again_or_not(node, code)
+            return
         self.attempts[attempt]["status"] = "succeeded"
-        node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
+        node.update(risk=risk, asked=asked)
         node["vars"][node["phase"]] = outputs
         self.record(node)["done"] = True
-        if "children" not in self.spec(node):
+        if "children" not in self.spec(node) and not asked:
             self.record(node)["state"] = "succeeded"
         self.go_on(node)
 
     def failed(self, attempt: str, fence: int, code: str, seconds: float, risk: int) -> None:
-        """The notebook did not run to its end: again, or not."""
+        """The notebook did not run to its end."""
         node = self.report(attempt, fence)
         self.attempts[attempt]["status"] = "failed"
+        node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
+        self.again_or_not(node, code)
+
+    def again_or_not(self, node: Node, code: str) -> None:
+        """Make another attempt, now or later, or give the phase up."""
         record, retries = self.record(node), self.spec(node).get("retries", {})
         earlier = record["failures"]
         record["failures"] += 1
-        node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
         wanted = code in retries["on"] if "on" in retries else code not in NEVER_AGAIN
         if not wanted or record["failures"] >= retries.get("max_attempts", 1):
             self.give_phase_up(node, code)
@@ -189,6 +211,9 @@ class Model(Gates):
             self.end(
                 node, "failed", "child_terminated"
             )  # only the engine gets here; its parent waits for an end
+            return
+        if node["phase"] is None:
+            self.end(node, "failed", "invalid_parameters")  # as above: it failed at birth
             return
         node["failure"] = None
         self.record(node).update(state="active", failures=0, lost=0, cut_off=0)

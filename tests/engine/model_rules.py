@@ -7,6 +7,8 @@ from tests.engine.model_conditions import fill_in, holds, look
 from tests.engine.worlds import PLAIN
 
 Node = dict[str, Any]
+Asked = list[tuple[str, str, dict[str, Any]]]
+"""Children a notebook asks for: schema, key and context of each."""
 BATCH = 1
 OVER = ("completed", "failed", "terminated")
 
@@ -32,6 +34,8 @@ class Rules:
             "phases": {},
             "attempt": None,
             "fan": None,
+            "asked": [],
+            "begun": 0,
             "vars": {},
             "trigger": {},
             "risk": 0,
@@ -58,9 +62,17 @@ class Rules:
         self.nodes[node_id] = node
         if parent is not None:
             node.update(parent=parent["id"], newborn=True)
-            self.go_on(node)
+            self.begin_as_child(node)
             node["newborn"] = False
         return node
+
+    def begin_as_child(self, node: Node) -> None:
+        """Start, unless the context is not what the definition needs: whole numbers, in these worlds."""
+        needed = PLAIN[node["name"]].get("parameters", {}).get("required", [])
+        if all(isinstance(node["context"].get(parameter), int) for parameter in needed):
+            self.go_on(node)
+        else:
+            self.end(node, "failed", "invalid_parameters")
 
     def go_on(self, node: Node) -> None:
         """Go on until something has to be waited for."""
@@ -96,15 +108,17 @@ class Rules:
         if "children" in spec and node["fan"] is None and not self.begin_children(node):
             self.give_phase_up(node, "invalid_children")
             return False
-        if "children" in spec and node["fan"]["total"]:
+        if node["asked"] and node["fan"] is None:
+            self.begin_asked(node)
+        if node["fan"] is not None and node["fan"]["total"]:
             return self.wait(node, "children")
         record["state"] = "succeeded"
-        node["fan"] = None
+        node.update(fan=None, asked=[])
         return True
 
     def enter(self, node: Node, name: str) -> None:
         """Come to a phase; skip it unless its condition is true."""
-        node.update(phase=name, fan=None)
+        node.update(phase=name, fan=None, asked=[])
         record = {"state": "active", "attempts": 0, "failures": 0, "lost": 0, "cut_off": 0}
         node["phases"][name] = {**record, "triggered": False, "approved": False}
         self.record(node).update(gate=None, done=False)
@@ -159,7 +173,7 @@ class Rules:
         """Go to the fallback, or fail."""
         self.record(node)["state"] = "failed"
         if "fallback" in self.spec(node):
-            node["fan"] = None
+            node.update(fan=None, asked=[])
             self.go_on(node)
         else:
             self.end(node, "failed", code)
@@ -215,6 +229,38 @@ class Rules:
             self.start_more(node)
         return True
 
+    def cannot_be_born(self, node: Node, asked: Asked) -> str | None:
+        """Why an attempt that asked for these children fails, as a code."""
+        allowed = self.spec(node).get("spawns", {}).get("schemas", [])
+        keys = [key for _, key, _ in asked] + list(node["vars"].get("children", {}))
+        if not all(schema in allowed for schema, _, _ in asked) or len(keys) > len(set(keys)):
+            return "invalid_children"
+        limit = PLAIN[node["name"]].get("quota", {}).get("max_children")
+        too_many = asked and limit is not None and node["begun"] + len(asked) > limit
+        return "quota_exceeded" if too_many else None
+
+    def begin_asked(self, node: Node) -> None:
+        """Start the first of the children that the notebook asked for."""
+        asked = node["asked"]
+        node["fan"] = {"total": len(asked), "keys": [key for _, key, _ in asked], "started": 0, "seen": {}}
+        node.update(had_children=True, begun=node["begun"] + len(asked))
+        self.start_more(node)
+
+    def next_child(self, node: Node, index: int) -> tuple[str, dict[str, Any]]:
+        """Return the schema and the context of the child at that place."""
+        if "children" not in self.spec(node):
+            schema, _, asked = node["asked"][index]
+            return schema, asked
+        spec = self.spec(node)["children"]
+        view = {**self.view(node), "item": node["fan"]["items"][index], "index": index}
+        return spec["schema"], fill_in(spec.get("context", {}), view)
+
+    def offspring(self, node: Node) -> dict[str, Any]:
+        """Return what the current phase says of its children, declared or asked for."""
+        spec = self.spec(node)
+        found: dict[str, Any] = spec["children"] if "children" in spec else spec["spawns"]
+        return found
+
     def key_of(self, node: Node, spec: dict[str, Any], item: Any, index: int) -> str:
         """Return what the child is called among its parent's."""
         if "key" not in spec:
@@ -223,7 +269,7 @@ class Rules:
 
     def start_more(self, node: Node) -> None:
         """Keep at most `max_parallel` alive; none after a failure that counts."""
-        spec, fan = self.spec(node)["children"], node["fan"]
+        spec, fan = self.offspring(node), node["fan"]
         room = min(spec.get("max_parallel", 16) - self.alive(node), fan["total"] - fan["started"])
         if room <= 0 or (self.bad(node) and spec.get("on_failure") != "continue"):
             return
@@ -232,13 +278,11 @@ class Rules:
         for _ in range(min(room, BATCH)):
             index = fan["started"]
             fan["started"] += 1
-            context = fill_in(
-                spec.get("context", {}), {**self.view(node), "item": fan["items"][index], "index": index}
-            )
+            schema, context = self.next_child(node, index)
             more = {"index": index, "born_in": node["phase"], "key": fan["keys"][index], "context": context}
             tolerated = spec.get("on_failure") == "continue"
             born = str(child_id(InstanceId(node["id"]), node["phase"], index))
-            self.create(born, spec["schema"], node, tolerated=tolerated, **more)
+            self.create(born, schema, node, tolerated=tolerated, **more)
 
     def alive(self, node: Node) -> int:
         """Children started whose end the parent has not seen, or that it waits for once more."""
@@ -253,13 +297,13 @@ class Rules:
         """All ended: go on or fail; otherwise start more."""
         if node["reason"] != "children":
             return
-        fatal = self.bad(node) and self.spec(node)["children"].get("on_failure") != "continue"
+        fatal = self.bad(node) and self.offspring(node).get("on_failure") != "continue"
         if fatal:
             if self.alive(node) == 0:
                 self.give_phase_up(node, "child_failed")
         elif node["fan"]["started"] == node["fan"]["total"] and self.alive(node) == 0:
             self.record(node)["state"] = "succeeded"
-            node["fan"] = None
+            node.update(fan=None, asked=[])
             self.go_on(node)
         elif not node["paused"]:
             self.start_more(node)

@@ -8,7 +8,7 @@ from typing import get_args
 from chatflow_jupyter.domain.birth import create_root
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Principal, RunnerId, Sha256, TenantId, child_id
-from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, ParentLink, Status
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, ParentLink, Spawned, Status
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
     AttemptLost,
@@ -36,6 +36,12 @@ OUTPUTS = (
     {"n": "many", "items": 3},
 )
 HOSTILE_OUTPUTS = ({"n": float("nan")}, {"big": "x" * 300_000}, {"n": "\ud800"})
+SPAWNED = (
+    tuple(Spawned(schema_ref="leaf", key=key, context={"n": 1}) for key in "ab"),
+    tuple(Spawned(schema_ref="leaf", key=key, context={}) for key in "aa"),
+    (Spawned(schema_ref="other", key="a", context={}),),
+    (Spawned(schema_ref="leaf", key="c", context={"n": float("nan")}),),
+)
 CODES = ("cell_error", "timeout", "kernel_died", "bad_notebook")
 PARENT = ParentLink(instance_id=InstanceId("wfi_parent"), phase="fan", index=0, key="fan-0", tolerated=False)
 
@@ -76,6 +82,10 @@ def questions(instance: Instance) -> Iterator[Request]:
                 attempt_id=attempt_id, fence=1, outputs=outputs, duration_sec=2.0, risk=None
             )
         yield AttemptSucceeded(attempt_id=attempt_id, fence=1, outputs=OUTPUTS[1], duration_sec=0.0, risk=70)
+        for spawned in SPAWNED:
+            yield AttemptSucceeded(
+                attempt_id=attempt_id, fence=1, outputs={}, duration_sec=1.0, spawned=spawned
+            )
         for code in CODES:
             failure = Failure(code=code, message=f"{code} happened")
             yield AttemptFailed(attempt_id=attempt_id, fence=1, failure=failure, duration_sec=2.0)
@@ -108,7 +118,9 @@ def _children(instance: Instance) -> Iterator[Request]:
 def result(instance: Instance, index: int, status: Status, phase: str | None = None) -> ChildResult:
     """Return how the child at `index` ended; its seq grows with the parent's, so it is never an old one."""
     name = phase or instance.phase or "none"
-    key = {0: "a", 1: "b", 2: "c"}[index] if instance.definition.name == "tolerant" else f"{name}-{index}"
+    key = f"{name}-{index}"
+    if instance.spawned or instance.definition.name == "tolerant":
+        key = "abc"[index]
     return ChildResult(
         instance_id=child_id(instance.instance_id, name, index),
         phase=name,

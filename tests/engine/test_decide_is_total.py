@@ -53,7 +53,8 @@ class Place:
             for name, one in instance.phases.items()
         )
         attempt = instance.attempt and instance.attempt.started
-        return (*self.cell, instance.phase, attempt, instance.fan_out, records, instance.reported_risk)
+        asked = tuple(one.key for one in instance.spawned)
+        return (*self.cell, instance.phase, attempt, instance.fan_out, records, instance.reported_risk, asked)
 
 
 def ask(definition: Definition, place: Place, request: Request, now: datetime) -> Place | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
-from tests.engine import planted_gate_faults  # noqa: F401 - adds its own
+from tests.engine import planted_gate_faults, planted_spawn_faults  # noqa: F401 - each adds its own
 from tests.engine.both_engines import TurnedClock
 from tests.engine.planted_faults import FAULTS, Fault
 from tests.engine.walks import walk

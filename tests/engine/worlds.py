@@ -108,6 +108,29 @@ phases:
     notebook: file.ipynb
     gate: {waivable: true, approvers: ["verb:author"], on_reject: {goto: end}}
 """
+EGG = """
+name: egg
+parameters: {type: object, properties: {n: {type: integer}}, required: [n]}
+phases:
+  - {name: warm, notebook: warm.ipynb}
+"""
+HATCH = """
+name: hatch
+automation_level: 100
+quota: {max_children: 3}
+phases:
+  - name: lay
+    notebook: lay.ipynb
+    outputs: {required: [n]}
+    retries: {max_attempts: 3, on: [timeout, cell_error, invalid_outputs, invalid_children]}
+    spawns: {schemas: [leaf, egg], max_parallel: 2}
+  - name: brood
+    notebook: brood.ipynb
+    spawns: {schemas: [egg], on_failure: continue}
+    fallback: rescue
+    next: [{to: end}]
+  - {name: rescue, notebook: rescue.ipynb, spawns: {schemas: [leaf], max_parallel: 1}}
+"""
 TEXTS = {
     "nest": NEST,
     "grove": GROVE,
@@ -117,9 +140,11 @@ TEXTS = {
     "survey": SURVEY,
     "solo": SOLO,
     "board": BOARD,
+    "egg": EGG,
+    "hatch": HATCH,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
-ROOTS = ("board", "grove", "review", "survey", "solo", "branch")
+ROOTS = ("hatch", "board", "grove", "review", "survey", "solo", "branch")
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}
 
 
