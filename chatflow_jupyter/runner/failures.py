@@ -87,7 +87,7 @@ def last_output(cell: NotebookNode) -> str | None:
         if output.output_type == "stream":
             text = output.text
         elif output.output_type in ("display_data", "execute_result"):
-            text = str(output.data.get("text/plain", ""))
+            text = str(output.data.get("text/plain", "")) + "\n"
         else:
             continue
         pieces.append(text[-MAX_LAST_OUTPUT:])

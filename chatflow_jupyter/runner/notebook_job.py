@@ -89,8 +89,8 @@ class NotebookResult:
     """What came of one run of a notebook; `ok` exactly when `error` is None.
 
     `outputs` holds the last value of each outcome, `risk` the highest reported, `spawned` the children asked
-    for, in order. `cells_total` counts code
-    cells, `cells_executed` those that ended. Peak memory is that of the kernel process.
+    for, in order. `cells_total` counts code cells, `cells_executed` those that ended. Peak memory is that of
+    the kernel process.
     """
 
     ok: bool

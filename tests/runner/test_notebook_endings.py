@@ -38,16 +38,17 @@ def test_success_tells_of_every_cell_and_saves_it(tmp_path: Path) -> None:
 
 
 def test_failing_cell(tmp_path: Path) -> None:
-    done = run(tmp_path, ["print('before')", "# divide\nprint('so far')\n1/0", "print('after')"])
+    divide = "# divide\nprint('so far')\ndisplay('shown', 'twice')\n1/0"
+    done = run(tmp_path, ["print('before')", divide, "print('after')"])
 
     error = done.result.error
     assert error is not None
     assert error.code == "cell_error"
     assert error.message == 'ZeroDivisionError: division by zero in code cell 2 of 3 ("divide")'
     assert (error.cell_index, error.cell_name, error.ename) == (1, "divide", "ZeroDivisionError")
-    assert "----> 3 1/0" in (error.traceback or "")
+    assert "----> 4 1/0" in (error.traceback or "")
     assert "\x1b" not in (error.traceback or "")
-    assert error.last_output == "so far"
+    assert error.last_output == "so far\n'shown'\n'twice'"
     assert done.states == ["completed", "failed", "pending"]
     assert done.heard.ended == [(0, True), (1, False)]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chatflow_jupyter.domain.instance import Spawned
 from tests.runner.notebooks import Heard, run
 
 
@@ -95,12 +96,18 @@ say(RISK, {'value': 30, 'reason': 'some'})
 say(RISK, {'value': 70, 'reason': 'more'})
 say(RISK, {'value': 20, 'reason': 'less'})
 say(RISK, {'value': 1000, 'reason': 'no'})
+SPAWN = 'application/vnd.chatflow.spawn.v1+json'
+say(SPAWN, {'schema': './leaf.yaml', 'key': 'a', 'context': {'n': 1}})
+say(SPAWN, {'schema': './leaf.yaml', 'key': 'b', 'context': [1]})
+say(SPAWN, {'schema': './leaf.yaml', 'key': 3, 'context': {}})
+say(SPAWN, 'nothing')
 """
     heard = Heard()
     done = run(tmp_path, [source], heard=heard)
 
     assert done.result.outputs == {"high": {"nested": [1, None, "é"]}}
     assert done.result.risk == 70
+    assert done.result.spawned == [Spawned(schema_ref="./leaf.yaml", key="a", context={"n": 1})]
     assert heard.outputs[0] == ("high", 1)
     assert heard.risks == [(30, "some"), (70, "more"), (20, "less")]
     assert done.notebook.cells[0].outputs[0].data["text/plain"] == "said"
