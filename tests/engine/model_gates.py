@@ -98,7 +98,7 @@ class Gates(Rules):
             raise No("stale")
         for waiver in self.waivers:
             same = (waiver["name"], waiver["phase"]) == (node["name"], node["phase"])
-            given = waiver["given"] <= node["asked"]
+            given = waiver["given"] <= node["asked_at"]
             if same and given and waiver["feature"] is None and waiver["until"] > self.now:
                 self.open(node, "waiver")
                 return

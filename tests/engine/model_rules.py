@@ -42,7 +42,7 @@ class Rules:
             "spent": 0.0,
             "retry_at": None,
             "gate_at": None,
-            "asked": 0.0,
+            "asked_at": 0.0,
             "votes": [],
             "taken_back": [],
             "escalated": False,
@@ -96,7 +96,7 @@ class Rules:
             return self.wait(node, "trigger")
         if not record["approved"]:
             if self.people_must_open(node):
-                node.update(asked=self.now, votes=[], escalated=False)
+                node.update(asked_at=self.now, votes=[], escalated=False)
                 self.wind_gate(node)
                 self.look_for_waiver(node)
                 return self.wait(node, "approval")
