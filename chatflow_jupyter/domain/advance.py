@@ -1,8 +1,10 @@
 """Moving forward: from where an instance stands to the next thing it must wait for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
+from .compensation import begin_undoing, end_undone, undo_steps, undone_phase
 from .conditions import Truth, evaluate
 from .decision import QueueAttempt, TimerKind
 from .definition import END, Definition, Phase, Retries
@@ -11,7 +13,15 @@ from .events import EventType
 from .fan_out import begin_fan_out
 from .gates import pass_gate
 from .ids import attempt_id
-from .instance import CurrentAttempt, Failure, Instance, PhaseRecord, PhaseState, WaitingReason
+from .instance import (
+    CurrentAttempt,
+    Failure,
+    Instance,
+    PhaseRecord,
+    PhaseState,
+    Undoing,
+    WaitingReason,
+)
 from .json_values import JsonValue
 from .references import resolve
 
@@ -65,10 +75,28 @@ def fail_phase(draft: Draft, failure: Failure) -> None:
     draft.change(attempt=None)
     draft.end_phase(PhaseState.FAILED, failure.message)
     if phase.fallback is None:
-        draft.fail(failure)
+        fail_instance(draft, failure)
         return
     draft.change(fan_out=None, spawned=())
     advance(draft)
+
+
+def reopen_phase(draft: Draft) -> None:
+    """Make the failed phase active again, with its retries before it."""
+    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, cut_off=0, ended_at=None, reason=None)
+
+
+def fail_instance(draft: Draft, failure: Failure) -> None:
+    """End as failed; undo first what was done, where the definition says so and something is to be undone."""
+    instance = draft.instance
+    if instance.is_undoing:
+        message = f"{failure.message} [{failure.code}]"
+        draft.fail(replace(failure, code="compensation_failed", message=message))
+    elif draft.definition.on_failure == "compensate" and undo_steps(draft.definition, instance):
+        begin_undoing(draft, Undoing(goal="failed", reason=failure.message, failure=failure))
+        advance(draft)
+    else:
+        draft.fail(failure)
 
 
 def retry_or_fail(draft: Draft, failure: Failure) -> None:
@@ -97,21 +125,22 @@ def retry_or_fail(draft: Draft, failure: Failure) -> None:
 
 
 def budget_exhausted(instance: Instance) -> str | None:
-    """Return what is used up, or None."""
+    """Return what is used up, or None; undoing is not stopped by a budget."""
     limit_sec = instance.quota.max_duration_sec
-    if limit_sec is not None and instance.spent_sec >= limit_sec:
+    if limit_sec is not None and instance.spent_sec >= limit_sec and not instance.is_undoing:
         return f"max_duration_sec: {instance.spent_sec:.1f} of {limit_sec:g} s are used"
     return None
 
 
 def _enter(draft: Draft, name: str | None) -> None:
     if name is None:
-        draft.complete()
+        end_undone(draft) if draft.instance.is_undoing else draft.complete()
         return
     phase = draft.definition.phase(name)
     verdict = None if phase.when is None else evaluate(phase.when, draft.instance.view)
     draft.change(phase=name, fan_out=None, spawned=())
-    record = PhaseRecord(state=PhaseState.ACTIVE, started_at=draft.now)
+    asks_nobody = draft.instance.is_undoing
+    record = PhaseRecord(state=PhaseState.ACTIVE, approved=asks_nobody, started_at=draft.now)
     draft.change(phases={**draft.instance.phases, name: record})
     if verdict is not None and verdict.truth is not Truth.TRUE:
         reason = "its condition is false"
@@ -123,6 +152,8 @@ def _enter(draft: Draft, name: str | None) -> None:
 
 def _successor(definition: Definition, instance: Instance) -> str | None:
     """Return where the ended phase leads; the routes of a phase that did not run are not its own to take."""
+    if instance.is_undoing:
+        return next(iter(undo_steps(definition, instance)), None)
     assert instance.phase is not None
     phase = definition.phase(instance.phase)
     state = instance.phases[phase.name].state
@@ -164,6 +195,8 @@ def succeed_phase(draft: Draft, **data: JsonValue) -> None:
     draft.end_phase(PhaseState.SUCCEEDED)
     draft.change(fan_out=None, spawned=())
     draft.emit(EventType.PHASE_SUCCEEDED, phase=draft.phase.name, **data)
+    if draft.instance.is_undoing:
+        draft.emit(EventType.PHASE_COMPENSATED, phase=undone_phase(draft.phase.name))
 
 
 def _queue(draft: Draft, notebook: str) -> bool:
@@ -202,7 +235,7 @@ def _queue(draft: Draft, notebook: str) -> bool:
 
 
 def _timeout_sec(phase: Phase, instance: Instance) -> float | None:
-    limit_sec = instance.quota.max_duration_sec
+    limit_sec = None if instance.is_undoing else instance.quota.max_duration_sec
     left_sec = None if limit_sec is None else max(limit_sec - instance.spent_sec, 0.001)
     limits = [limit for limit in (phase.timeout_sec, left_sec) if limit is not None]
     return min(limits) if limits else None

@@ -1,12 +1,13 @@
 """What the end of children does to their parent."""
 
-from .advance import advance, fail_phase, succeed_phase
+from .advance import advance, fail_phase, reopen_phase, succeed_phase
 from .decision import ContinuationKind, Refusal
 from .draft import Draft
 from .fan_out import count_results, failed_children, reopen_failures, start_more
 from .ids import ENGINE_PRINCIPAL, Principal
-from .instance import Failure, PhaseState, Status, WaitingReason
+from .instance import Failure, Status, WaitingReason
 from .requests import ChildrenEnded
+from .undo_rules import ask_children, children_ended_undone
 
 
 def children_ended(draft: Draft, request: ChildrenEnded) -> Refusal | None:
@@ -35,9 +36,12 @@ def resume_through_children(draft: Draft, principal: Principal) -> Refusal | Non
     """Resume a parent that failed through its children: they are resumed first."""
     fan_out = draft.instance.fan_out
     assert fan_out is not None
-    terminated = fan_out.failed - len(failed_children(draft))
-    if terminated:
-        message = f"{terminated} children were terminated and cannot be resumed"
+    if draft.instance.is_undoing:
+        ask_children(draft)
+        return None
+    over = fan_out.failed - len(failed_children(draft))
+    if over:
+        message = f"{over} children were terminated or undone and cannot be resumed"
         return cannot_resume(draft, principal, "child_terminated", message)
     reopen_phase(draft)
     reopened = reopen_failures(draft)
@@ -47,11 +51,6 @@ def resume_through_children(draft: Draft, principal: Principal) -> Refusal | Non
         draft.continue_self(ContinuationKind.RETRY_CHILDREN)
     _look_again(draft)
     return None
-
-
-def reopen_phase(draft: Draft) -> None:
-    """Make the failed phase active again, with its retries before it."""
-    draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, cut_off=0, ended_at=None, reason=None)
 
 
 def cannot_resume(draft: Draft, principal: Principal, code: str, message: str) -> Refusal | None:
@@ -66,6 +65,9 @@ def _look_again(draft: Draft) -> None:
     fan_out = draft.instance.fan_out
     assert fan_out is not None
     if draft.instance.waiting_reason is not WaitingReason.CHILDREN:
+        return
+    if draft.instance.is_undoing:
+        children_ended_undone(draft)
         return
     offspring = draft.phase.offspring
     assert offspring is not None

@@ -28,6 +28,8 @@ NAME = r"^[a-z][a-z0-9_]{0,63}$"
 SCHEMA_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 VERSION = r"^\d+\.\d+\.\d+(\+[0-9A-Za-z.-]+)?$"
 BATCH_SIZE = 200
+UNDO = "compensate"
+"""What the step that undoes a phase is called after: `charge.compensate`. No phase has a dot in its name."""
 STORED = {"stored": True}
 """Validation context of a definition read back from the store: its schemas were checked when published."""
 
@@ -240,6 +242,7 @@ class Phase(Model):
     children: Children | None = None
     spawns: Spawns | None = None
     outputs: JsonSchema | None = None
+    compensate: BundlePath | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -261,6 +264,21 @@ class Phase(Model):
         if self.children is not None:
             return (self.children.schema_ref,)
         return self.spawns.schemas if self.spawns is not None else ()
+
+    @property
+    def undo(self) -> "Phase | None":
+        """The step that undoes this phase, itself a phase with nothing before or behind it; None without."""
+        if self.compensate is None:
+            return None
+        return Phase.model_construct(
+            name=f"{self.name}.{UNDO}",
+            title=f"undo {self.title or self.name}",
+            notebook=self.compensate,
+            kernel=self.kernel,
+            timeout_sec=self.timeout_sec,
+            retries=self.retries,
+            parameters=self.parameters,
+        )
 
     @property
     def waits_for_trigger(self) -> bool:
@@ -285,6 +303,7 @@ class Definition(Model):
     automation_level: int = Field(default=60, ge=0, le=100)
     quota: Quota = Quota()
     max_depth: int = Field(default=5, ge=1, le=20)
+    on_failure: Literal["fail", "compensate"] = "fail"
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=200, strict=False)
 
     @model_validator(mode="after")
@@ -306,8 +325,14 @@ class Definition(Model):
         return self.model_dump_json(by_alias=True, exclude_defaults=True)
 
     def phase(self, name: str) -> Phase:
-        """Return the phase called `name`; raises `KeyError` when there is none."""
-        return next(phase for phase in self.phases if phase.name == name)
+        """Return the phase, or the step that undoes one, called `name`; raises `KeyError` without any."""
+        own, dot, _ = name.partition(".")
+        for phase in self.phases:
+            if phase.name == own:
+                found = phase.undo if dot else phase
+                if found is not None and found.name == name:
+                    return found
+        raise KeyError(name)
 
     @property
     def fallbacks(self) -> frozenset[str]:
@@ -350,6 +375,7 @@ __all__ = [
     "END",
     "NAME",
     "RESERVED_NAMES",
+    "UNDO",
     "Children",
     "Condition",
     "Definition",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RESERVED_NAMES = frozenset(
     {
         *("context", "trigger", "children", "item", "index", "end"),
-        *("status", "phase", "instance_id", "spent_sec", "descendants", "seq"),
+        *("status", "phase", "instance_id", "spent_sec", "descendants", "seq", "compensation"),
     }
 )
 ALWAYS_THERE = frozenset({"context", "trigger", "children"})
@@ -54,6 +54,9 @@ def problems_of(definition: "Definition") -> tuple[Problem, ...]:
     if problems:
         return tuple(problems)
     problems += _default_problems(definition)
+    if definition.on_failure == "compensate" and not any(phase.compensate for phase in definition.phases):
+        message = "`compensate` undoes nothing: no phase has a notebook `compensate`"
+        problems.append(Problem(path=("on_failure",), message=message))
     for position, phase in enumerate(definition.phases):
         here: Path = ("phases", position)
         for key, message in _phase_problems(phase, position, names):
@@ -87,8 +90,9 @@ def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator
         yield ("name",), f"the name is reserved ({', '.join(sorted(RESERVED_NAMES))})"
     if phase.notebook is None and phase.children is None:
         yield (), "needs a `notebook`, `children`, or both"
-    if phase.notebook is not None and not phase.notebook.endswith(".ipynb"):
-        yield ("notebook",), f"the notebook {phase.notebook!r} must end in .ipynb"
+    for key, notebook in (("notebook", phase.notebook), ("compensate", phase.compensate)):
+        if notebook is not None and not notebook.endswith(".ipynb"):
+            yield (key,), f"the notebook {notebook!r} must end in .ipynb"
     if phase.spawns is not None and phase.children is not None:
         yield ("spawns",), "a phase has `children` or `spawns`: put one of them into a phase of its own"
     if phase.spawns is not None and phase.notebook is None:

@@ -99,8 +99,9 @@ class Draft:
         self._continuations.append(Continuation(instance_id=self.instance.instance_id, kind=kind))
 
     def run(self) -> None:
-        """Mark the instance running."""
-        self.change(status=Status.RUNNING, waiting_reason=None, waiting_detail=None)
+        """Mark the instance running, or compensating while what it did is undone."""
+        status = Status.COMPENSATING if self.instance.is_undoing else Status.RUNNING
+        self.change(status=status, waiting_reason=None, waiting_detail=None)
 
     def wait(self, reason: WaitingReason, detail: str, **data: JsonValue) -> None:
         """Mark the instance waiting and say so."""
@@ -128,12 +129,13 @@ class Draft:
             code=failure.code,
             message=failure.message,
             cell_index=failure.cell_index,
+            compensated=self.instance.compensated or None,
         )
 
     def terminate(self, reason: str) -> None:
         """End the instance for good, and its subtree after it."""
         self._end(Status.TERMINATED)
-        self.emit(EventType.INSTANCE_TERMINATED, reason=reason)
+        self.emit(EventType.INSTANCE_TERMINATED, reason=reason, compensated=self.instance.compensated or None)
         if self.instance.descendants:
             self.continue_self(ContinuationKind.TERMINATE_CHILDREN)
 

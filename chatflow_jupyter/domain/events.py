@@ -28,6 +28,8 @@ class EventType(StrEnum):
     GATE_VOIDED = "GateVoided"
     CHILDREN_STARTED = "ChildrenStarted"
     CHILD_ENDED = "ChildEnded"
+    COMPENSATION_STARTED = "CompensationStarted"
+    PHASE_COMPENSATED = "PhaseCompensated"
     INSTANCE_WAITING = "InstanceWaiting"
     INSTANCE_PAUSED = "InstancePaused"
     INSTANCE_RESUMED = "InstanceResumed"

@@ -105,12 +105,14 @@ def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
 
 
 def failed_children(draft: Draft) -> dict[str, JsonObject]:
-    """Return the entries of the current phase's failed children, by key."""
+    """Return the entries of the current phase's children that can be resumed, by key."""
     known, phase = known_children(draft.instance), draft.phase.name
     return {
         key: entry
         for key, entry in known.items()
-        if isinstance(entry, Mapping) and entry["status"] == Status.FAILED and entry["phase"] == phase
+        if isinstance(entry, Mapping)
+        and (entry["status"], entry["phase"]) == (Status.FAILED, phase)
+        and entry.get("compensation") != "done"
     }
 
 
@@ -134,6 +136,19 @@ def is_reopened(parent: Instance, key: str) -> bool:
     return isinstance(entry, Mapping) and entry["status"] == REOPENED
 
 
+def is_awaited(parent: Instance, key: str) -> bool:
+    """Whether `parent` knows of no end of its child `key` since it last asked for one."""
+    return key not in known_children(parent) or is_reopened(parent, key)
+
+
+def had_children(instance: Instance, phase: str) -> bool:
+    """Whether children of that phase were started, as far as the instance has heard of them."""
+    if instance.phase == phase and instance.fan_out is not None and instance.fan_out.started:
+        return True
+    known = known_children(instance).values()
+    return any(isinstance(entry, Mapping) and entry["phase"] == phase for entry in known)
+
+
 def _entry(result: ChildResult) -> JsonObject:
     """Return what conditions and later phases may read of an ended child."""
     return {
@@ -144,6 +159,7 @@ def _entry(result: ChildResult) -> JsonObject:
         "spent_sec": result.spent_sec,
         "descendants": result.descendants,
         "seq": result.seq,
+        **({} if result.compensation is None else {"compensation": result.compensation}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .compensation import undo_steps
 from .conditions import Condition, Truth, evaluate
 from .decision import Decision
 from .definition import END, Definition, Phase
@@ -32,6 +33,8 @@ class Forecast:
 def forecast(definition: Definition, decision: Decision) -> Forecast:
     """Follow the path from the decided instance until something unknown decides it."""
     instance = decision.instance
+    if instance.is_undoing:
+        return _undoing(definition, decision)
     steps: list[Step] = []
     determined = True
     name = None if instance.ended else _next_open(definition, instance)
@@ -49,6 +52,18 @@ def forecast(definition: Definition, decision: Decision) -> Forecast:
         events=tuple(str(event.type) for event in decision.events),
         path=tuple(steps),
         determined=determined,
+    )
+
+
+def _undoing(definition: Definition, decision: Decision) -> Forecast:
+    """Nothing but its failure changes the way back."""
+    instance = decision.instance
+    names = () if instance.ended else undo_steps(definition, instance)
+    return Forecast(
+        instance=instance,
+        events=tuple(str(event.type) for event in decision.events),
+        path=tuple(Step(phase=name, expected="now" if name == instance.phase else "runs") for name in names),
+        determined=True,
     )
 
 

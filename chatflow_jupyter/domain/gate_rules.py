@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from .advance import advance, go_to
+from .advance import advance, fail_instance, go_to
 from .decision import EndAttempt, Refusal, TimerKind
 from .draft import Draft
 from .errors import InvalidInput
@@ -228,7 +228,7 @@ def _reject(draft: Draft, outcome: GateOutcome, reason: str) -> None:
     draft.change_record(gate=outcome)
     if gate.on_reject == "fail":
         draft.end_phase(PhaseState.FAILED, reason)
-        draft.fail(Failure(code="rejected", message=reason, phase=draft.phase.name))
+        fail_instance(draft, Failure(code="rejected", message=reason, phase=draft.phase.name))
     elif gate.reject_to is not None:
         draft.end_phase(PhaseState.SKIPPED, reason)
         draft.emit(EventType.PHASE_SKIPPED, phase=draft.phase.name, reason=reason)

@@ -17,6 +17,7 @@ class Status(StrEnum):
     CREATED = "created"
     RUNNING = "running"
     WAITING = "waiting"
+    COMPENSATING = "compensating"
     COMPLETED = "completed"
     FAILED = "failed"
     TERMINATED = "terminated"
@@ -177,6 +178,19 @@ class Spawned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Undoing:
+    """That what an instance did is being undone, or was (`done`), and as what it ends then.
+
+    `reason` is why; `failure` is kept until the end for an instance that had failed.
+    """
+
+    goal: Literal["failed", "terminated"]
+    reason: str
+    failure: Failure | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ParentLink:
     """Where a child hangs: the parent's phase, its item and whether the parent tolerates a failure."""
 
@@ -229,6 +243,7 @@ class Instance:
     spent_sec: float = 0.0
     descendants: int = 0
     failure: Failure | None = None
+    undoing: Undoing | None = None
     seq: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -242,6 +257,16 @@ class Instance:
     def ended(self) -> bool:
         """Whether nothing happens any more unless somebody resumes a failure."""
         return self.status in ENDED
+
+    @property
+    def is_undoing(self) -> bool:
+        """Whether it was told to undo what it did, and has not come to the end of that."""
+        return self.undoing is not None and not self.undoing.done
+
+    @property
+    def compensated(self) -> bool:
+        """Whether all that could be undone of what it did was undone."""
+        return self.undoing is not None and self.undoing.done
 
     @property
     def view(self) -> JsonObject:

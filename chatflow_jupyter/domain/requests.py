@@ -46,10 +46,11 @@ class Resume:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terminate:
-    """End the instance and its subtree; cancels the running attempt."""
+    """End the instance and its subtree, with `compensate` once all is undone; cancels the running attempt."""
 
     principal: Principal
     reason: str | None = None
+    compensate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +122,10 @@ class WaiverFound:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChildResult:
-    """How one child ended; `outcome` is its variables by phase, `seq` the child's at its end."""
+    """How one child ended; `outcome` is its variables by phase, `seq` the child's at its end.
+
+    `compensation` is how far it came in undoing what it did, if it was to.
+    """
 
     instance_id: InstanceId
     phase: str
@@ -131,6 +135,7 @@ class ChildResult:
     spent_sec: float
     descendants: int
     seq: int
+    compensation: Literal["done", "failed"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

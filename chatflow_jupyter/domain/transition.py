@@ -3,13 +3,12 @@
 from dataclasses import replace
 from datetime import datetime
 
-from .advance import advance, budget_exhausted
+from .advance import advance, budget_exhausted, reopen_phase
 from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
 from .children_rules import (
     cannot_resume,
     children_ended,
     fan_out_due,
-    reopen_phase,
     resume_through_children,
 )
 from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind
@@ -36,6 +35,7 @@ from .requests import (
     WaiverFound,
     principal_of,
 )
+from .undo_rules import terminate_instance
 
 
 def decide(definition: Definition, instance: Instance, request: Request, now: datetime) -> Decision | Refusal:
@@ -78,6 +78,8 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
 def _trigger(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:
     if instance.status in FINAL:
         return Refusal(code="already_ended", message=f"the instance is {instance.status}; start a new one")
+    if instance.compensated:
+        return Refusal(code="compensated", message="what it did was undone; start a new one")
     if instance.paused:
         return Refusal(code="paused", message="the instance is paused; resume it first")
     at_gate = instance.waiting_reason is WaitingReason.APPROVAL
@@ -179,7 +181,7 @@ def _resume(draft: Draft, instance: Instance) -> Refusal | None:
     if instance.waiting_reason is WaitingReason.APPROVAL:
         arm_gate_expiry(draft)
         look_for_waiver(draft)
-    if instance.status is Status.RUNNING and instance.attempt is None:
+    if instance.status in (Status.RUNNING, Status.COMPENSATING) and instance.attempt is None:
         advance(draft)
     elif instance.waiting_reason is WaitingReason.CHILDREN:
         fan_out_due(draft)
@@ -189,10 +191,7 @@ def _resume(draft: Draft, instance: Instance) -> Refusal | None:
 def _terminate(draft: Draft, instance: Instance, request: Terminate) -> Refusal | None:
     if instance.status in FINAL:
         return Refusal(code="already_ended", message=f"the instance is {instance.status} already")
-    if instance.attempt is not None:
-        draft.attempts.append(CancelAttempt(attempt_id=instance.attempt.attempt_id, ended_at=draft.now))
-    draft.terminate(request.reason or f"terminated by {request.principal}")
-    return None
+    return terminate_instance(draft, request)
 
 
 def _retry_due(draft: Draft, instance: Instance) -> Refusal | None:
@@ -207,6 +206,6 @@ def _standing(instance: Instance) -> str:
     """Where the instance stands, in words for a person."""
     if instance.status is Status.WAITING:
         return f"waiting for {instance.waiting_reason}: {instance.waiting_detail}"
-    if instance.status is Status.RUNNING and instance.attempt is not None:
-        return f"running phase {instance.phase} (attempt {instance.attempt.number})"
+    if instance.attempt is not None:
+        return f"{instance.status} phase {instance.phase} (attempt {instance.attempt.number})"
     return str(instance.status)

@@ -42,6 +42,8 @@ def node_class(instance: Instance) -> NodeClass:
         return NodeClass.TOLERATED if tolerated else NodeClass.FAILED
     if instance.paused and not instance.ended:
         return NodeClass.WAITING
+    if instance.status is Status.COMPENSATING:
+        return NodeClass.RUNNING
     return NodeClass(str(instance.status))
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
 from chatflow_jupyter.domain.errors import (
@@ -20,7 +20,7 @@ from chatflow_jupyter.domain.errors import (
     StoreDamaged,
     Unreachable,
 )
-from chatflow_jupyter.domain.fan_out import is_reopened
+from chatflow_jupyter.domain.fan_out import is_awaited, is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import (
@@ -354,13 +354,27 @@ def result_of(child: Instance) -> ChildResult:
         spent_sec=child.spent_sec,
         descendants=child.descendants,
         seq=child.seq,
+        compensation=_compensation_of(child),
     )
+
+
+def _compensation_of(child: Instance) -> Literal["done", "failed"] | None:
+    if child.compensated:
+        return "done"
+    return "failed" if child.is_undoing and child.status is Status.FAILED else None
 
 
 def _is_awaited(parent: Instance, child: Instance) -> bool:
     """Whether the parent was resumed for this child and has not seen it end since: else the note is old."""
     waits = parent.waiting_reason is WaitingReason.CHILDREN
     return waits and child.parent is not None and is_reopened(parent, child.parent.key)
+
+
+def _waits_for_its_undoing(parent: Instance, child: Instance) -> bool:
+    """Whether the parent undoes nothing before this child has undone what it did."""
+    waits = parent.is_undoing and parent.waiting_reason is WaitingReason.CHILDREN
+    here = child.parent is not None and child.parent.phase == parent.phase
+    return waits and here and child.parent is not None and is_awaited(parent, child.parent.key)
 
 
 def _pause_like(parent: Instance, child: Instance) -> Request | None:
@@ -379,6 +393,8 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
             return _pause_like(parent, child)
         case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
+        case ContinuationKind.TERMINATE_CHILDREN if _waits_for_its_undoing(parent, child):
+            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
             return Trigger(principal=ENGINE_PRINCIPAL)
         case _:

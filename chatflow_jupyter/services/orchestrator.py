@@ -156,10 +156,17 @@ class Orchestrator:
         return await self.apply(tenant_id, instance_id, Resume(principal=principal))
 
     async def terminate(
-        self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal, reason: str | None = None
+        self,
+        tenant_id: TenantId,
+        instance_id: InstanceId,
+        principal: Principal,
+        reason: str | None = None,
+        *,
+        compensate: bool = False,
     ) -> Instance:
-        """End the instance and its subtree for good."""
-        return await self.apply(tenant_id, instance_id, Terminate(principal=principal, reason=reason))
+        """End the instance and its subtree for good; with `compensate` what they did is undone first."""
+        request = Terminate(principal=principal, reason=reason, compensate=compensate)
+        return await self.apply(tenant_id, instance_id, request)
 
     async def apply(
         self,

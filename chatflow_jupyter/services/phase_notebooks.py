@@ -23,19 +23,17 @@ def check_notebooks(
     problems: list[str] = []
     kernels: dict[str, str] = {}
     source = read_yaml(files[entry], file=file)
-    for position, phase in enumerate(definition.phases):
-        if phase.notebook is None:
-            continue
-        place = f"{file}: phase {phase.name}: {phase.notebook}"
-        if phase.notebook not in files:
-            problems.append(f"{file}: phase {phase.name}: there is no notebook {phase.notebook}")
+    for position, phase, notebook in _notebooks_of(definition):
+        place = f"{file}: phase {phase.name}: {notebook}"
+        if notebook not in files:
+            problems.append(f"{file}: phase {phase.name}: there is no notebook {notebook}")
             continue
         try:
-            wanted = check_notebook(files[phase.notebook], place)
+            wanted = check_notebook(files[notebook], place)
         except InvalidDefinition as error:
             problems += error.problems
             continue
-        problems += _parameter_problems(definition, position, wanted, source, file)
+        problems += _parameter_problems(definition, position, notebook, wanted, source, file)
         if name := phase.kernel or wanted.name:
             kernels[place] = name
     if problems:
@@ -43,8 +41,16 @@ def check_notebooks(
     return kernels
 
 
+def _notebooks_of(definition: Definition) -> Iterator[tuple[int, Phase, str]]:
+    """Yield every notebook with its phase and that one's position: those that do, and those that undo."""
+    for position, phase in enumerate(definition.phases):
+        for notebook in (phase.notebook, phase.compensate):
+            if notebook is not None:
+                yield position, phase, notebook
+
+
 def _parameter_problems(
-    definition: Definition, position: int, wanted: KernelWanted, source: Source, file: str
+    definition: Definition, position: int, notebook: str, wanted: KernelWanted, source: Source, file: str
 ) -> Iterator[str]:
     """Name every parameter that no variable of the notebook can be called after."""
     phase = definition.phases[position]
@@ -57,7 +63,7 @@ def _parameter_problems(
             )
         elif iskeyword(name) and wanted.language == "python":
             yield (
-                f"{file}:{line}: parameter {name!r}: a reserved word of Python, in which {phase.notebook} is "
+                f"{file}:{line}: parameter {name!r}: a reserved word of Python, in which {notebook} is "
                 "written; call it something else"
             )
 

@@ -27,6 +27,7 @@ from chatflow_jupyter.domain.instance import (
     PhaseState,
     Spawned,
     Status,
+    Undoing,
     Vote,
     WaitingReason,
 )
@@ -114,6 +115,9 @@ FAILURES = st.none() | values_of(
     cell_index=st.none() | COUNT,
     **dict.fromkeys(("phase", "cell_name", "ename", "traceback", "last_output"), st.none() | TEXT),
 )
+UNDOING = st.none() | values_of(
+    Undoing, goal=st.sampled_from(("failed", "terminated")), failure=FAILURES, done=st.booleans()
+)
 GATES = st.none() | values_of(
     OpenGate,
     expires_at=st.none() | TIME,
@@ -149,6 +153,7 @@ INSTANCES = values_of(
     spawned=st.lists(values_of(Spawned, context=OBJECT), max_size=3).map(tuple),
     gate=GATES,
     failure=FAILURES,
+    undoing=UNDOING,
     started_at=st.none() | TIME,
     ended_at=st.none() | TIME,
 )

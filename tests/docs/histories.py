@@ -43,6 +43,8 @@ ASKING = PLAIN.replace(
 BUDGET = PLAIN.replace("phases:", "quota: {max_duration_sec: 0}\nphases:")
 FALLING_BACK = PLAIN.replace("one.ipynb}", "one.ipynb, fallback: two}\n  - {name: two, notebook: b.ipynb}")
 SKIPPED = PLAIN.replace("one.ipynb}", "one.ipynb, when: {field: context.x, operator: exists}}")
+SAGA = PLAIN.replace("one.ipynb}", "one.ipynb, compensate: undo.ipynb}\n  - {name: two, notebook: two.ipynb}")
+UNDOING = SAGA.replace("phases:", "on_failure: compensate\nphases:")
 CHILDREN = """\
 name: parent
 automation_level: 100
@@ -147,6 +149,7 @@ PAUSE = Pause(principal=PERSON)
 RESUME = Resume(principal=PERSON)
 TERMINATE = Terminate(principal=PERSON, reason="no longer wanted")
 APPROVE = Trigger(principal=PERSON, decision="approve", reason="looked at")
+COMPENSATE = Terminate(principal=PERSON, reason="ordered twice", compensate=True)
 REJECT = Trigger(principal=PERSON, decision="reject", reason="not yet")
 
 
@@ -178,6 +181,11 @@ def states() -> dict[str, History]:
         "failed": History.of(PLAIN).do(START, started, failed),
         "completed": History.of(PLAIN).do(START, started, succeeded),
         "terminated": History.of(PLAIN).do(START, TERMINATE),
+        "failed, with something to undo": _gone_wrong(SAGA),
+        "compensating": _gone_wrong(UNDOING).do(started),
+        "waiting/children, to undo": History.of(CHILDREN).do(START, COMPENSATE),
+        "failed, undoing": _gone_wrong(UNDOING).do(started, failed),
+        "failed, compensated": _gone_wrong(UNDOING).do(started, succeeded),
     }
     return (
         made
@@ -186,9 +194,15 @@ def states() -> dict[str, History]:
     )
 
 
+def _gone_wrong(text: str) -> History:
+    """The second phase fails."""
+    return History.of(text).do(START, started, succeeded, started, failed)
+
+
 def telling() -> Iterable[History]:
     """Histories that together emit every type of event with all of its data."""
     yield from states().values()
+    yield _gone_wrong(SAGA).do(COMPENSATE, started, succeeded)
     yield History.of(GATED).do(START, APPROVE, started, succeeded)
     yield History.of(GATED).do(START, REJECT)
     yield History.of(GATED).do(START).later(120).do(GateExpiryDue())

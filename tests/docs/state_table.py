@@ -10,6 +10,7 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.requests import FanOutDue, GateExpiryDue, Request, RetryDue
 from tests.docs.histories import (
     APPROVE,
+    COMPENSATE,
     PAUSE,
     REJECT,
     RESUME,
@@ -39,6 +40,7 @@ PEOPLE: Mapping[str, Ask] = {
     "pause": lambda _: PAUSE,
     "resume": lambda _: RESUME,
     "terminate": lambda _: TERMINATE,
+    "terminate --compensate": lambda _: COMPENSATE,
 }
 ENGINE: Mapping[str, Ask] = {
     "attempt succeeded": _reported(succeeded),

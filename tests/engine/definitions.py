@@ -101,7 +101,32 @@ phases:
   - {name: brood, notebook: brood.ipynb, spawns: {schemas: [leaf], on_failure: continue}, fallback: rescue}
   - {name: rescue, notebook: rescue.ipynb}
 """
-TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED, SPAWNING)
+SAGA = """
+name: saga
+automation_level: 50
+on_failure: compensate
+quota: {max_duration_sec: 5}
+phases:
+  - {name: one, notebook: one.ipynb, compensate: un_one.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}
+  - name: two
+    notebook: two.ipynb
+    compensate: un_two.ipynb
+    parameters: {n: {field: one.n}}
+    risk: 20
+    next: [{when: {field: two.n, operator: "==", value: 5}, to: four}]
+  - {name: three, notebook: three.ipynb, gate: {on_reject: fail}}
+  - {name: four, notebook: four.ipynb, compensate: un_four.ipynb}
+"""
+HERD = """
+name: herd
+phases:
+  - {name: one, notebook: one.ipynb, compensate: un_one.ipynb}
+  - name: fan
+    children: {schema: leaf, foreach: one.items, max_parallel: 2}
+    compensate: un_fan.ipynb
+  - {name: two, notebook: two.ipynb}
+"""
+TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED, SPAWNING, SAGA, HERD)
 DEFINITIONS = tuple(parse_definition(text, file="sample.yaml") for text in TEXTS)
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 
@@ -136,6 +161,8 @@ def definitions(draw: st.DrawFn) -> Definition:
         "quota": draw(st.sampled_from([{}, {"max_duration_sec": 3}, {"max_children": 3}])),
         "phases": phases,
     }
+    if any("compensate" in phase for phase in phases):
+        raw["on_failure"] = draw(st.sampled_from(["fail", "compensate"]))
     return Definition.model_validate(_without_unreachable(raw))
 
 
@@ -163,6 +190,8 @@ def _phase(draw: st.DrawFn, name: str, later: list[str], number: int) -> dict[st
     if draw(st.integers(0, 2)) == 0:
         phase["retries"] = {"max_attempts": 2, "backoff_sec": draw(st.sampled_from([0, 5]))}
     phase["risk"] = draw(st.sampled_from([0, 0, 40, 90]))
+    if draw(st.integers(0, 2)) == 0:
+        phase["compensate"] = "undo.ipynb"
     if later and draw(st.integers(0, 3)) == 0:
         phase["next"] = [
             {"to": draw(st.sampled_from([*later, "end"])), "when": {"field": "one.n", "operator": "exists"}}

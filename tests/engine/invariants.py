@@ -57,6 +57,7 @@ def check_decision(definition: Definition, before: Instance, decision: Decision,
     _check_attempts(definition, before, decision)
     _check_children(decision)
     _check_notes(before, decision)
+    _check_undoing(definition, before, after)
     check_standing(after)
 
 
@@ -65,11 +66,14 @@ def check_standing(instance: Instance) -> None:
     status, waits = instance.status, instance.waiting_reason is not None
     assert (status is Status.WAITING) == waits
     assert waits == bool(instance.waiting_detail)
-    idle = status is Status.RUNNING and instance.attempt is None
+    runs = status in (Status.RUNNING, Status.COMPENSATING)
+    idle = runs and instance.attempt is None
     stands = [status is Status.CREATED, instance.attempt is not None, waits, instance.ended, idle]
     assert stands.count(True) == 1, stands
     assert instance.paused or not idle, "running, yet nothing runs: stuck silently"
-    assert (status is Status.RUNNING) == (instance.attempt is not None or idle)
+    assert runs == (instance.attempt is not None or idle)
+    assert (status is Status.COMPENSATING) == (runs and instance.is_undoing)
+    assert not instance.compensated or status in (Status.FAILED, Status.TERMINATED)
     assert instance.ended == (instance.ended_at is not None)
     assert not (instance.ended and instance.paused)
     assert instance.failure is None or instance.ended
@@ -159,6 +163,22 @@ def _check_children(decision: Decision) -> None:
         assert 0 <= fan_out.failed <= fan_out.ended <= fan_out.started <= fan_out.total
 
 
+def _check_undoing(definition: Definition, before: Instance, after: Instance) -> None:
+    """Steps begin in reverse, each behind a phase that did something, and none is left at the end."""
+    assert before.undoing is None or after.undoing is not None, "it forgot that it undoes"
+    assert not before.compensated or after.status is not Status.COMPENSATING
+    order = [phase.name for phase in definition.phases]
+    steps = [name for name in after.phases if name.endswith(".compensate")]
+    undone = [order.index(name.removesuffix(".compensate")) for name in steps]
+    assert undone == sorted(undone, reverse=True)
+    assert not steps or after.undoing is not None
+    for name in steps:
+        phase = after.phases[name.removesuffix(".compensate")]
+        assert phase.notebook_done or phase.state is PhaseState.SUCCEEDED or after.descendants
+        if after.compensated:
+            assert after.phases[name].state is PhaseState.SUCCEEDED
+
+
 def _check_notes(before: Instance, decision: Decision) -> None:
     after = decision.instance
     kinds = [note.kind for note in decision.continuations]
@@ -172,6 +192,7 @@ def _check_notes(before: Instance, decision: Decision) -> None:
         assert cleared == set(TimerKind) or before.ended, "an ended instance keeps a timer"
     if after.status is Status.TERMINATED and before.descendants:
         assert ContinuationKind.TERMINATE_CHILDREN in kinds
-    if before.descendants and after.paused != before.paused and not after.ended:
+    begins_to_undo = after.undoing is not before.undoing
+    if before.descendants and after.paused != before.paused and not after.ended and not begins_to_undo:
         wanted = ContinuationKind.PAUSE_CHILDREN if after.paused else ContinuationKind.RESUME_CHILDREN
         assert wanted in kinds

@@ -72,6 +72,7 @@ def questions(instance: Instance) -> Iterator[Request]:
     yield Pause(principal=ANN)
     yield Resume(principal=ANN)
     yield Terminate(principal=ANN, reason="enough")
+    yield Terminate(principal=ANN, compensate=True)
     yield RetryDue()
     yield GateExpiryDue()
     yield FanOutDue()
@@ -111,6 +112,9 @@ def _children(instance: Instance) -> Iterator[Request]:
             one = result(instance, index, status)
             yield ChildrenEnded(children=(one,))
             yield ChildrenEnded(children=(one, one))
+            if status is Status.FAILED:
+                yield ChildrenEnded(children=(replace(one, compensation="done"),))
+                yield ChildrenEnded(children=(replace(one, compensation="failed"),))
     everyone = [result(instance, index, Status.COMPLETED) for index in range(instance.fan_out.started)]
     yield ChildrenEnded(children=tuple(everyone))
 

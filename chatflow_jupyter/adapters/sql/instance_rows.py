@@ -17,6 +17,7 @@ from chatflow_jupyter.domain.instance import (
     PhaseState,
     Spawned,
     Status,
+    Undoing,
     WaitingReason,
 )
 
@@ -82,6 +83,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "descendants": instance.descendants,
         "failure": None if failure is None else failure_to_json(failure),
         "variables": instance.variables,
+        **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
     }
     return {
         "seq": instance.seq,
@@ -129,6 +131,7 @@ def instance_of(row: Row[Any]) -> Instance:
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
         failure=failure and Failure(**failure),
+        undoing=_undoing_of(state.get("undoing")),
         seq=row.seq,
         started_at=optional_time(state["started_at"]),
         ended_at=optional_time(state["ended_at"]),
@@ -139,6 +142,28 @@ def failure_to_json(failure: Failure) -> dict[str, str | int]:
     """Return the fields of a failure that say something."""
     fields = {name: getattr(failure, name) for name in Failure.__dataclass_fields__}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _undoing_to_json(undoing: Undoing) -> dict[str, Any]:
+    failure = undoing.failure
+    return {
+        "goal": undoing.goal,
+        "reason": undoing.reason,
+        "failure": None if failure is None else failure_to_json(failure),
+        "done": undoing.done,
+    }
+
+
+def _undoing_of(stored: Mapping[str, Any] | None) -> Undoing | None:
+    if stored is None:
+        return None
+    failure = stored["failure"]
+    return Undoing(
+        goal=stored["goal"],
+        reason=stored["reason"],
+        failure=failure and Failure(**failure),
+        done=stored["done"],
+    )
 
 
 def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:

@@ -110,12 +110,16 @@ def pause(options: argparse.Namespace) -> int:
 
 
 def terminate(options: argparse.Namespace) -> int:
-    """End the instance and its subtree."""
+    """End the instance and its subtree, with --compensate once what they did is undone."""
 
     async def end(session: Session) -> int:
         instance = await _find(session)
         await session.app.orchestrator.terminate(
-            session.tenant_id, instance.instance_id, session.principal, options.reason
+            session.tenant_id,
+            instance.instance_id,
+            session.principal,
+            options.reason,
+            compensate=options.compensate,
         )
         return await _go_on_detached(session)
 

@@ -136,7 +136,7 @@ def _is_asked(instance: Instance) -> bool:
 
 
 def _gate_may_come(instance: Instance) -> bool:
-    if instance.status in ENDED or instance.paused:
+    if instance.status in ENDED or instance.paused or instance.is_undoing:
         return False
     return instance.status is Status.RUNNING or instance.waiting_reason in COMES_LATER
 

@@ -58,7 +58,7 @@ def status(options: argparse.Namespace) -> int:
         )
         if gate is not None and not instance.paused:
             lines += [f"  {line}" for line in gate_lines(gate, now)]
-        if instance.shown_status == "running" and instance.phase:
+        if instance.shown_status in ("running", "compensating") and instance.phase:
             lines.insert(1, f"  phase:     {instance.phase}{await _progress(session, instance)}")
         print("\n".join(lines))
         return 0

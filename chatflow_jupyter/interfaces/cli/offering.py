@@ -101,6 +101,10 @@ async def _describe(session: Session) -> int:
     if definition.description:
         print(f"  {safe_line(definition.description)}")
     print("\nphases: " + " -> ".join(phase.name for phase in definition.phases))
+    undone = [phase.name for phase in definition.phases if phase.compensate]
+    if undone:
+        by_itself = ", by themselves after a failure" if definition.on_failure == "compensate" else ""
+        print(f"  can be undone{by_itself}: {', '.join(undone)}")
     rows = _parameter_rows(definition)
     print(
         "\n"

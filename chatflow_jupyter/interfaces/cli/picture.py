@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chatflow_jupyter.domain.compensation import is_step, undo_steps
 from chatflow_jupyter.domain.definition import Phase
 from chatflow_jupyter.domain.instance import Instance, PhaseRecord, PhaseState, Status, WaitingReason
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
@@ -75,13 +76,16 @@ def _rows(snapshot: Snapshot, glyphs: Glyphs, max_children: int) -> list[Row]:
 
 
 def _shown_phases(snapshot: Snapshot) -> list[Phase]:
-    """Every phase of the written order; one that is only somebody's fallback appears once it was entered."""
-    definition = snapshot.definition
-    return [
+    """Every phase of the written order, then the steps that undo; a mere fallback once it was entered."""
+    definition, root = snapshot.definition, snapshot.root
+    phases = [
         phase
         for phase in definition.phases
-        if phase.name not in definition.fallbacks or phase.name in snapshot.root.phases
+        if phase.name not in definition.fallbacks or phase.name in root.phases
     ]
+    taken = [name for name in root.phases if is_step(name)]
+    coming = undo_steps(definition, root) if root.is_undoing else ()
+    return phases + [definition.phase(name) for name in dict.fromkeys([*taken, *coming])]
 
 
 def _phase_row(snapshot: Snapshot, phase: Phase, glyphs: Glyphs, rail: str) -> Row:
@@ -197,6 +201,7 @@ def _interest(node: Instance) -> tuple[int, int]:
     order = {
         "failed": 0,
         "running": 1,
+        "compensating": 1,
         "paused": 2,
         "waiting": 2,
         "created": 3,

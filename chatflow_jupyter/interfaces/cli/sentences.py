@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TextIO
 
 from chatflow_jupyter.domain.events import Event, EventType
+from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.interfaces.cli.displays import PlainDisplay
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
 from chatflow_jupyter.interfaces.cli.terminal import glyphs_for, safe_line, shown_duration
@@ -68,13 +70,20 @@ class SentenceDisplay(PlainDisplay):
                 return glyphs.running, f"{data.get('total')} children"
             case EventType.INSTANCE_WAITING if data.get("reason") in ("approval", "trigger", "budget"):
                 return glyphs.waiting, f"waits for {data['reason']}: {data.get('detail', '')}"
+            case EventType.COMPENSATION_STARTED:
+                names = ", ".join(map(str, _listed(data.get("phases")))) or "what its children did"
+                return glyphs.running, f"undoing {names}, because of: {data.get('cause')}"
             case EventType.GATE_DECIDED:
                 return glyphs.running, f"{data.get('decision')} by {event.principal}"
             case _ if event.type in _ENDS and event.instance_id == event.root_id:
-                return glyphs.succeeded if _ENDS[event.type] == "completed" else glyphs.failed, _ENDS[
-                    event.type
-                ]
+                undone = ", all it did is undone" if data.get("compensated") else ""
+                sign = glyphs.succeeded if _ENDS[event.type] == "completed" else glyphs.failed
+                return sign, _ENDS[event.type] + undone
         return None
+
+
+def _listed(value: JsonValue) -> Sequence[JsonValue]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 def _outcome(event: Event) -> str:

@@ -37,6 +37,7 @@ def instance_object(instance: Instance) -> JsonObject:
         "feature_id": instance.feature_id,
         "automation_level": instance.automation_level,
         "paused": instance.paused,
+        "compensated": instance.compensated,
         "created_at": shown_time(instance.created_at),
         "started_at": shown_time(instance.started_at),
         "ended_at": shown_time(instance.ended_at),

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from chatflow_jupyter.domain.events import Event
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
-from chatflow_jupyter.domain.instance import Failure, Instance, WaitingReason
+from chatflow_jupyter.domain.instance import Failure, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonValue, canonical_json
 from chatflow_jupyter.interfaces.cli.terminal import painted, safe_line, safe_text, shown_duration
 
@@ -21,6 +21,7 @@ STATUS_STYLE = {
     "waiting": "yellow",
     "paused": "yellow",
     "running": "cyan",
+    "compensating": "cyan",
 }
 MAX_OUTPUT_LINES = 8
 MAX_VALUE = 160
@@ -143,10 +144,28 @@ def summary_lines(
         lines.append(f"  artifacts: {artifacts}; {save}")
     if instance.failure is not None and instance.shown_status == "failed":
         lines += [f"  {line}" for line in failure_lines(instance.failure, instance, command)]
-        lines.append(f"  go on from there: {command('retry', instance.instance_id)}")
-    elif not instance.ended:
+        if instance.undoing is None:
+            lines.append(f"  go on from there: {command('retry', instance.instance_id)}")
+    lines += [f"  {line}" for line in undoing_lines(instance, command)]
+    if not instance.ended:
         lines += [f"  {line}" for line in waiting_lines(instance, command, answer_as=answer_as)]
     return lines
+
+
+def undoing_lines(instance: Instance, command: CommandLine) -> list[str]:
+    """Return how far the instance came in undoing what it did, why it does, and what to do about it."""
+    if instance.undoing is None:
+        return []
+    reason = safe_line(instance.undoing.reason, 200)
+    if instance.compensated:
+        return ["undone:    what it had done; it cannot be resumed, start a new one"]
+    if instance.status is Status.FAILED:
+        return [
+            f"not all that it did is undone, because of: {reason}",
+            f"  go on undoing: {command('retry', instance.instance_id)}",
+            f"  give it up:    {command('terminate', instance.instance_id)}",
+        ]
+    return [] if instance.ended else [f"undoing:   what it did, because of: {reason}"]
 
 
 def duration_of(instance: Instance, now: datetime) -> float | None:

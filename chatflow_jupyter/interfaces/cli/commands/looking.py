@@ -13,7 +13,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     text,
 )
 
-STATUSES = ("created", "running", "waiting", "paused", "completed", "failed", "terminated")
+STATUSES = ("created", "running", "waiting", "compensating", "paused", "completed", "failed", "terminated")
 
 
 def add_commands(commands: Subparsers) -> None:

@@ -38,15 +38,28 @@ def add_commands(commands: Subparsers) -> None:
         "retry",
         _retry,
         "try a failed phase again, now",
-        "Run a failed phase, or one whose retry is scheduled, again now, and follow.",
+        "Run a failed phase, or one whose retry is scheduled, again now, and follow. Where undoing failed,\n"
+        "go on with that.",
     )
     for command in (resume, retry):
         add_instance(command)
         add_detach(command)
         add_place(command)
         add_json(command)
-    terminate = add_command(commands, "terminate", _terminate, "end an instance and its subtree for good")
+    _add_terminate(commands)
+
+
+def _add_terminate(commands: Subparsers) -> None:
+    terminate = add_command(
+        commands,
+        "terminate",
+        _terminate,
+        "end an instance and its subtree for good",
+        "End an instance and its subtree for good. With --compensate what was done is undone first, by the\n"
+        "notebooks the phases name for that, the latest phase first; it goes on in the background.",
+    )
     add_instance(terminate)
+    terminate.add_argument("--compensate", action="store_true", help="undo first what was done")
     terminate.add_argument("--reason", metavar="TEXT", type=text, help="why, kept with the end")
     add_place(terminate)
     add_json(terminate)

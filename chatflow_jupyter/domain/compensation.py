@@ -1,0 +1,75 @@
+"""Undoing what an instance did: which steps are left, how it begins, and how it ends.
+
+For every phase that names a notebook `compensate` there is a step of its own, `charge.compensate`, which is a
+phase like others: it has a record, attempts, artifacts and a journal. The steps are taken in reverse.
+"""
+
+from dataclasses import replace
+
+from .decision import TimerKind
+from .definition import UNDO, Definition
+from .draft import Draft
+from .events import EventType
+from .fan_out import had_children
+from .instance import Instance, PhaseState, Undoing
+
+
+def undo_steps(definition: Definition, instance: Instance) -> tuple[str, ...]:
+    """Return the names of the steps still to be taken, that of the latest phase first.
+
+    Phases are entered in the order they are written in: routes lead only forward.
+    """
+    steps = (phase.undo for phase in reversed(definition.phases) if _did_something(instance, phase.name))
+    names = [step.name for step in steps if step is not None]
+    return tuple(name for name in names if not _is_taken(instance, name))
+
+
+def undone_phase(step: str) -> str:
+    """Return the phase that `step` undoes."""
+    return step.removesuffix(f".{UNDO}")
+
+
+def is_step(name: str) -> bool:
+    """Whether that phase is one that undoes another."""
+    return name.endswith(f".{UNDO}")
+
+
+def begin_undoing(draft: Draft, undoing: Undoing) -> None:
+    """Drop what the instance waits for and say what will be undone; the caller goes on."""
+    draft.change(undoing=undoing, attempt=None, gate=None, failure=None, ended_at=None)
+    for kind in TimerKind:
+        draft.set_timer(kind, None)
+    draft.emit(
+        EventType.COMPENSATION_STARTED,
+        phase=draft.instance.phase,
+        goal=undoing.goal,
+        cause=undoing.reason,
+        phases=[undone_phase(step) for step in undo_steps(draft.definition, draft.instance)],
+    )
+
+
+def end_undone(draft: Draft) -> None:
+    """End the instance, now that all is undone, as what it was to end."""
+    undoing = draft.instance.undoing
+    assert undoing is not None
+    draft.change(undoing=replace(undoing, done=True), fan_out=None, spawned=())
+    if undoing.goal == "terminated":
+        draft.change(failure=undoing.failure)
+        draft.terminate(undoing.reason)
+    else:
+        assert undoing.failure is not None
+        draft.fail(undoing.failure)
+
+
+def _did_something(instance: Instance, phase: str) -> bool:
+    """Whether there is something to undo: its notebook ran to the end, or children were started."""
+    record = instance.phases.get(phase)
+    if record is None:
+        return False
+    done = record.notebook_done or record.state is PhaseState.SUCCEEDED
+    return done or had_children(instance, phase)
+
+
+def _is_taken(instance: Instance, step: str) -> bool:
+    record = instance.phases.get(step)
+    return record is not None and record.state is PhaseState.SUCCEEDED

@@ -1,0 +1,79 @@
+"""How an instance is ended with all undone that it did: its children first, then its own phases."""
+
+from .advance import advance, fail_instance, reopen_phase
+from .compensation import begin_undoing, is_step, undo_steps
+from .decision import CancelAttempt, ContinuationKind, Refusal
+from .draft import Draft
+from .fan_out import failed_children, had_children, reopen_failures
+from .instance import Failure, PhaseState, Status, Undoing, WaitingReason
+from .requests import Terminate
+
+
+def terminate_instance(draft: Draft, request: Terminate) -> Refusal | None:
+    """End the instance for good; with `compensate` only once what it and its children did is undone."""
+    instance = draft.instance
+    if request.compensate and instance.is_undoing and instance.status is not Status.FAILED:
+        return Refusal(code="busy", message="what it did is being undone already")
+    if instance.attempt is not None:
+        draft.attempts.append(CancelAttempt(attempt_id=instance.attempt.attempt_id, ended_at=draft.now))
+    reason = request.reason or f"terminated by {request.principal}"
+    if not request.compensate or instance.compensated or not _anything_to_undo(draft):
+        draft.terminate(reason)
+        return None
+    failure = instance.failure if instance.undoing is None else instance.undoing.failure
+    begin_undoing(draft, Undoing(goal="terminated", reason=reason, failure=failure))
+    draft.change(paused=False)
+    if instance.fan_out is None:
+        _go_back(draft)
+    else:
+        ask_children(draft)
+    return None
+
+
+def ask_children(draft: Draft) -> None:
+    """Have the children of the current phase undo what they did, those that failed too, and wait for them."""
+    reopen_failures(draft)
+    fan_out = draft.instance.fan_out
+    assert fan_out is not None
+    if fan_out.alive == 0:
+        _go_back(draft)
+        return
+    draft.wait(WaitingReason.CHILDREN, f"{fan_out.alive} children of phase {draft.phase.name} to be undone")
+    draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
+
+
+def children_ended_undone(draft: Draft) -> None:
+    """Once all children ended, undo what the instance did itself; a child that could not holds that up."""
+    fan_out, left = draft.instance.fan_out, failed_children(draft)
+    assert fan_out is not None
+    if fan_out.alive:
+        return
+    stuck = [key for key, entry in left.items() if entry.get("compensation") == "failed"]
+    if stuck:
+        message = f"{len(stuck)} of {fan_out.total} children could not undo what they did: {stuck[0]}"
+        fail_instance(draft, Failure(code="child_failed", message=message, phase=draft.phase.name))
+    elif left:  # they failed before they were asked to undo
+        ask_children(draft)
+    else:
+        _go_back(draft)
+
+
+def _go_back(draft: Draft) -> None:
+    """Leave the phase the instance stands in, or take up the step it failed in, and go on undoing."""
+    undoing, name, record = draft.instance.undoing, draft.phase.name, draft.record
+    assert undoing is not None
+    if is_step(name):
+        reopen_phase(draft)
+    elif record.state is PhaseState.ACTIVE:
+        began = record.attempts > 0 or had_children(draft.instance, name)
+        draft.end_phase(PhaseState.FAILED if began else PhaseState.SKIPPED, undoing.reason)
+    advance(draft)
+
+
+def _anything_to_undo(draft: Draft) -> bool:
+    return _children_to_undo(draft) or bool(undo_steps(draft.definition, draft.instance))
+
+
+def _children_to_undo(draft: Draft) -> bool:
+    fan_out = draft.instance.fan_out
+    return fan_out is not None and (fan_out.alive > 0 or bool(failed_children(draft)))
