@@ -25,7 +25,7 @@ from tests.engine.model_people import VERBS, Answer, No
 from tests.engine.model_rules import Asked, Node
 from tests.engine.questions import ANN, TENANT
 from tests.engine.times import START
-from tests.engine.worlds import ROOTS
+from tests.engine.worlds import ROOTS, UNDONE
 
 ITEMS = (["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"], [], ["a", "a"], 3)
 ASKED = (
@@ -43,7 +43,9 @@ CODES = ("cell_error", "timeout", "bad_notebook", "bad_notebook", "bad_notebook"
 class Callers:
     """Asks both engines at random; what was asked is in `both.log`."""
 
-    def __init__(self, storage: Any, clock: TurnedClock, seed: int, *, death: float = 0.12) -> None:
+    def __init__(
+        self, storage: Any, clock: TurnedClock, seed: int, *, undoes: bool, death: float = 0.12
+    ) -> None:
         self.random = Random(seed)
         self.both = BothEngines(storage, clock, self.random, death)
         self.model = self.both.model
@@ -52,7 +54,10 @@ class Callers:
         self.fails = self.random.choice([0.1, 0.25, 0.6])
         self.stale = self.random.choice([0.05, 0.2, 0.5])
         self.deadly = self.random.random() < 0.5
+        self.undoes = undoes
         self.roots = self.random.sample(ROOTS, self.random.randint(1, len(ROOTS)))
+        if undoes:
+            self.roots = [*UNDONE, *UNDONE[:2], *self.roots[:1]]
 
     async def create(self) -> None:
         """Create an instance, perhaps with a key that was used before."""
@@ -83,7 +88,8 @@ class Callers:
 
     async def trigger(self) -> None:
         """Advance some instance, mostly one that waits for it."""
-        node = self.some(lambda node: node["failure"] == "child_failed" and node["status"] == "failed")
+        telling = ("child_failed", "compensation_failed")
+        node = self.some(lambda node: node["failure"] in telling and node["status"] == "failed")
         if node is None or self.random.random() < 0.5:
             node = self.some(
                 lambda node: node["reason"] in ("trigger", "approval") or node["status"] == "failed"
@@ -207,10 +213,14 @@ class Callers:
         await self.simple("resume", Resume(principal=ANN), self.model.resume, lambda node: node["paused"])
 
     async def terminate(self) -> None:
-        """End some instance."""
-        request = Terminate(principal=ANN, reason="enough")
+        """End some instance, perhaps with all undone that it did."""
+        undo = self.undoes and self.random.random() < 0.8
+        request = Terminate(principal=ANN, reason="enough", compensate=undo)
         await self.simple(
-            "terminate", request, self.model.terminate, lambda node: node["status"] != "completed"
+            "undo" if undo else "terminate",
+            request,
+            lambda node: self.model.terminate(node, undo=undo),
+            lambda node: node["status"] != "completed" and (not undo or len(node["phases"]) > 1),
         )
 
     async def simple(
@@ -231,14 +241,16 @@ class Callers:
 
     async def interfere(self, node: Node) -> None:
         """Do something to the instance while somebody else's request about it is being handled."""
-        request, model = self.random.choice(
-            [
-                (Pause(principal=ANN), self.model.pause),
-                (Resume(principal=ANN), self.model.resume),
-                (Trigger(principal=ANN), lambda node: self.model.trigger(node, Answer())),
-                (Terminate(principal=ANN), self.model.terminate),
-            ]
-        )
+        choices: list[tuple[Request, Callable[[Node], None]]] = [
+            (Pause(principal=ANN), self.model.pause),
+            (Resume(principal=ANN), self.model.resume),
+            (Trigger(principal=ANN), lambda node: self.model.trigger(node, Answer())),
+            (Terminate(principal=ANN), self.model.terminate),
+        ]
+        if self.undoes:
+            undo = Terminate(principal=ANN, compensate=True)
+            choices.append((undo, lambda node: self.model.terminate(node, undo=True)))
+        request, model = self.random.choice(choices)
 
         async def product() -> None:
             await self.both.orchestrator.apply(TENANT, InstanceId(node["id"]), request)
@@ -291,7 +303,8 @@ class Callers:
             fence += self.random.choice([-1, 1])
         node = self.model.nodes[self.model.attempts[attempt]["node"]]
         seconds, risk = self.random.choice([0.5, 3.0, 20.0]), self.random.choice([0, 0, 0, 55, 90])
-        if surely or self.random.random() > self.fails:
+        fails = 0.5 if ".compensate." in attempt else self.fails
+        if surely or self.random.random() > fails:
             outputs = {
                 "n": self.random.randint(0, 5),
                 "items": self.random.choice(ITEMS[:6] if surely else ITEMS),

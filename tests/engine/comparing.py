@@ -76,6 +76,7 @@ def _told(node: Instance) -> dict[str, Any]:
             node.phase,
         ),
         "failure": node.failure and node.failure.code,
+        "undoing": node.undoing and (node.undoing.goal, node.undoing.done),
         "phases": {
             name: (
                 str(one.state),
@@ -115,6 +116,7 @@ def _expected(model: Any, node: dict[str, Any] | None) -> dict[str, Any] | None:
     return {
         "standing": (node["status"], node["reason"], node["paused"], node["phase"]),
         "failure": node["failure"],
+        "undoing": node["undo"] and (node["undo"]["goal"], node["undo"]["done"]),
         "phases": {name: tuple(record.values()) for name, record in node["phases"].items()},
         "attempt": node["attempt"],
         "votes": [(vote["who"], vote["said"]) for vote in node["votes"]],

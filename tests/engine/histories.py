@@ -25,8 +25,10 @@ HELP = {"why": 1}
 class History(Callers):
     """One random walk: callers, and the engine's own notes, clocks and sweeps."""
 
-    def __init__(self, storage: Any, clock: TurnedClock, seed: int, *, death: float = 0.12) -> None:
-        super().__init__(storage, clock, seed, death=death)
+    def __init__(
+        self, storage: Any, clock: TurnedClock, seed: int, *, undoes: bool, death: float = 0.12
+    ) -> None:
+        super().__init__(storage, clock, seed, undoes=undoes, death=death)
         self.old_rows: list[ContinuationRow] = []
         self.old_timers: list[TimerRow] = []
         self.delivered: set[int] = set()
@@ -39,7 +41,7 @@ class History(Callers):
             (12, self.trigger),
             (2, self.pause),
             (4, self.resume),
-            (1, self.terminate),
+            (3 if self.undoes else 1, self.terminate),
             (18, self.claim),
             (24, self.report),
             (16, self.deliver_note),

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from tests.engine.model_gates import Gates
 from tests.engine.model_people import Answer, No
 from tests.engine.model_rules import OVER, Asked, Node
+from tests.engine.model_undoing import Undoing
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
 NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep")
 
 
-class Model(Gates):
+class Model(Undoing):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:
@@ -23,13 +23,15 @@ class Model(Gates):
         status, reason = node["status"], node["reason"]
         if status in ("completed", "terminated"):
             raise No("already_ended")
+        if self.is_compensated(node):
+            raise No("compensated")
         if node["paused"]:
             raise No("paused")
         if decision is not None and reason != "approval":
             raise No("no_gate_waiting")
         if reason == "trigger" and "schema" in self.trigger_start(node) and "why" not in data:
             raise No("invalid_input")
-        if status == "running" or reason == "children":
+        if status in ("running", "compensating") or reason == "children":
             raise No("busy")
         if reason == "approval":
             self.vote(node, answer)
@@ -40,7 +42,7 @@ class Model(Gates):
             raise No("children_started")
         if status == "failed" and not engine and node["phase"] is None:
             raise No("invalid_parameters")
-        if status == "failed" and not engine and node["fan"] and self.terminated_children(node):
+        if status == "failed" and not engine and node["fan"] and self.children_that_are_over(node):
             raise No("child_terminated")
         node["trigger"].update(data)
         if status == "failed":
@@ -74,18 +76,19 @@ class Model(Gates):
         if node["reason"] == "approval":
             self.wind_gate(node)
             self.look_for_waiver(node)
-        if node["status"] == "running" and node["attempt"] is None:
+        if node["status"] in ("running", "compensating") and node["attempt"] is None:
             self.go_on(node)
         elif node["reason"] == "children":
             self.look_at_children(node)
 
-    def terminate(self, node: Node) -> None:
-        """End for good."""
+    def terminate(self, node: Node, *, undo: bool = False) -> None:
+        """End for good; perhaps what was done is undone first."""
         if node["status"] in ("completed", "terminated"):
             raise No("already_ended")
-        if node["attempt"]:
-            self.attempts[node["attempt"]].update(status="cancelled")
-            self.attempts[node["attempt"]]["fence"] += 1
+        if undo:
+            self.terminate_undone(node)
+            return
+        self.cancel(node)
         self.end(node, "terminated")
 
     def report(self, attempt: str, fence: int) -> Node:
@@ -191,10 +194,12 @@ class Model(Gates):
                 continue
             fresh += 1
             node["spent"] += child["spent"] - before["spent"]
+            undone = self.how_undone(child)
             seen = {"status": child["status"], "ends": child["ends"], "spent": child["spent"]}
-            node["fan"]["seen"][child["index"]] = seen
+            node["fan"]["seen"][child["index"]] = {**seen, "undone": undone}
             outcome = {name: value for name, value in child["vars"].items() if name != "children"}
-            node["vars"].setdefault("children", {})[child["key"]] = {"status": child["status"], **outcome}
+            entry = {"status": child["status"], **outcome, **({"compensation": undone} if undone else {})}
+            node["vars"].setdefault("children", {})[child["key"]] = entry
         if not fresh:
             raise No("stale")
         self.look_at_children(node)
@@ -207,7 +212,11 @@ class Model(Gates):
 
     def take_up_again(self, node: Node) -> None:
         """Resume a failure: failed children first, else the failed phase; the rest stays finished."""
-        if node["fan"] is not None and self.terminated_children(node):
+        if self.is_undoing(node) and node["fan"] is not None:
+            node["failure"] = None
+            self.ask_children(node)
+            return
+        if node["fan"] is not None and self.children_that_are_over(node):
             self.end(
                 node, "failed", "child_terminated"
             )  # only the engine gets here; its parent waits for an end
@@ -220,18 +229,15 @@ class Model(Gates):
         if node["fan"] is None:
             self.go_on(node)
             return
-        failed = [index for index, seen in node["fan"]["seen"].items() if seen["status"] == "failed"]
-        for index in failed:
-            node["fan"]["seen"][index]["status"] = "running"
-            node["vars"]["children"][node["fan"]["keys"][index]]["status"] = "running"
+        reopened = self.reopen(node)
         self.wait(node, "children")
-        if failed:
+        if reopened:
             self.notes.append(("retry_children", node["id"], None))
         self.look_at_children(node)
 
-    def terminated_children(self, node: Node) -> int:
+    def children_that_are_over(self, node: Node) -> int:
         """Count the children of the phase that can never be resumed."""
-        return len([1 for seen in node["fan"]["seen"].values() if seen["status"] == "terminated"])
+        return 0 if self.is_undoing(node) else self.bad(node) - len(self.failed_children(node))
 
     def walk(self, kind: str, parent: Node, limit: int | None) -> None:
         """Pass a pause, resume, end or retry on to the children; at most `limit` of them before a crash."""
@@ -254,6 +260,8 @@ class Model(Gates):
                 self.resume(child)
         elif kind == "terminate_children" and parent["status"] == "terminated":
             self.terminate(child)
+        elif kind == "terminate_children" and self.is_asked_to_undo(parent, child):
+            self.terminate(child, undo=True)
         elif kind == "retry_children" and child["status"] == "failed" and self.waits_for(parent, child):
             self.trigger(child, Answer(), engine=True)
         else:

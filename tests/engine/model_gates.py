@@ -66,7 +66,7 @@ class Gates(Rules):
         then = self.gate(node).get("on_reject", "terminate")
         if then == "fail":
             self.record(node)["state"] = "failed"
-            self.end(node, "failed", "rejected")
+            self.fail(node, "rejected")
         elif then == "terminate":
             self.end(node, "terminated")
         else:

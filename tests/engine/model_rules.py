@@ -50,12 +50,9 @@ class Rules:
             "ends": 0,
             "had_children": False,
             "context": {},
-            "parent": None,
             "index": 0,
-            "born_in": None,
-            "key": None,
             "tolerated": False,
-            "failure": None,
+            **dict.fromkeys(("parent", "born_in", "key", "failure", "undo")),
             "level": PLAIN[name].get("automation_level", 60) if parent is None else parent["level"],
             **more,
         }
@@ -77,13 +74,13 @@ class Rules:
     def go_on(self, node: Node) -> None:
         """Go on until something has to be waited for."""
         while True:
-            node.update(status="running", reason=None)
+            node.update(status="compensating" if self.is_undoing(node) else "running", reason=None)
             if node["paused"]:
                 return
             if node["phase"] is None or self.record(node)["state"] != "active":
                 following = self.successor(node)
                 if following is None:
-                    self.end(node, "completed")
+                    self.come_through(node)
                     return
                 self.enter(node, following)
             elif not self.is_through(node):
@@ -176,7 +173,19 @@ class Rules:
             node.update(fan=None, asked=[])
             self.go_on(node)
         else:
-            self.end(node, "failed", code)
+            self.fail(node, code)
+
+    def fail(self, node: Node, code: str) -> None:
+        """Fail, until somebody resumes it."""
+        self.end(node, "failed", code)
+
+    def come_through(self, node: Node) -> None:
+        """No phase is left."""
+        self.end(node, "completed")
+
+    def is_undoing(self, node: Node) -> bool:
+        """Whether it goes back instead of on."""
+        return False
 
     def end(self, node: Node, status: str, failure: str | None = None) -> None:
         """Nothing happens any more; the parent is told."""
@@ -188,6 +197,12 @@ class Rules:
             self.notes.append(("child_ended", node["parent"], node["id"]))
         if status == "terminated" and node["had_children"]:
             self.notes.append(("terminate_children", node["id"], None))
+
+    def cancel(self, node: Node) -> None:
+        """Take its attempt from whoever holds it."""
+        if node["attempt"]:
+            self.attempts[node["attempt"]].update(status="cancelled")
+            self.attempts[node["attempt"]]["fence"] += 1
 
     def wait(self, node: Node, reason: str) -> bool:
         """Stop for a named reason."""

@@ -27,6 +27,8 @@ class Fault:
 
     name: str
     plant: Plant
+    undoes: bool = False
+    """Whether it shows only in histories in which much is undone."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -42,6 +44,12 @@ FAULTS: list[Fault] = []
 def fault(plant: Plant) -> Plant:
     """Add to the list, named by the function."""
     FAULTS.append(Fault(name=plant.__name__, plant=plant))
+    return plant
+
+
+def undo_fault(plant: Plant) -> Plant:
+    """Add to the list a fault about undoing."""
+    FAULTS.append(Fault(name=plant.__name__, plant=plant, undoes=True))
     return plant
 
 

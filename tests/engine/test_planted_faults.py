@@ -3,7 +3,11 @@
 import pytest
 
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
-from tests.engine import planted_gate_faults, planted_spawn_faults  # noqa: F401 - each adds its own
+from tests.engine import (  # noqa: F401 - each adds its own
+    planted_gate_faults,
+    planted_spawn_faults,
+    planted_undo_faults,
+)
 from tests.engine.both_engines import TurnedClock
 from tests.engine.planted_faults import FAULTS, Fault
 from tests.engine.walks import walk
@@ -18,11 +22,11 @@ async def opened(clock: TurnedClock) -> MemoryStateStorage:
     return MemoryStateStorage(clock)
 
 
-def first_noticed(seeds: range) -> int | None:
-    """Return the first seed whose history goes wrong."""
+def first_noticed(seeds: range, *, undoes: bool) -> int | None:
+    """Return the first seed whose history, of one of the two kinds, goes wrong."""
     for seed in seeds:
         try:
-            walk(seed, STEPS, opened)
+            walk(seed, STEPS, opened, undoes=undoes)
         except Exception:
             return seed
     return None
@@ -31,9 +35,12 @@ def first_noticed(seeds: range) -> int | None:
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_a_planted_fault_is_noticed(fault: Fault) -> None:
     with fault.planted():
-        assert first_noticed(SEEDS) is not None, f"{fault.name}: {len(SEEDS)} histories did not notice"
+        assert first_noticed(SEEDS, undoes=fault.undoes) is not None, (
+            f"{fault.name}: {len(SEEDS)} histories did not notice"
+        )
 
 
 def test_there_are_faults_enough_and_none_without_planting() -> None:
     assert len(FAULTS) >= 10
-    assert first_noticed(range(10)) is None
+    assert first_noticed(range(10), undoes=False) is None
+    assert first_noticed(range(10), undoes=True) is None

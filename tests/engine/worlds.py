@@ -131,6 +131,63 @@ phases:
     next: [{to: end}]
   - {name: rescue, notebook: rescue.ipynb, spawns: {schemas: [leaf], max_parallel: 1}}
 """
+PARCEL = """
+name: parcel
+phases:
+  - {name: pack, notebook: pack.ipynb, compensate: unpack.ipynb}
+  - {name: weigh, notebook: weigh.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}
+"""
+ORDER = """
+name: order
+automation_level: 50
+on_failure: compensate
+phases:
+  - {name: reserve, notebook: reserve.ipynb, compensate: release.ipynb, retries: {max_attempts: 2}}
+  - name: parcels
+    children: {schema: parcel, foreach: reserve.items, max_parallel: 2}
+    compensate: recall.ipynb
+  - name: charge
+    notebook: charge.ipynb
+    compensate: refund.ipynb
+    retries: {max_attempts: 3, backoff_sec: 4}
+  - name: ship
+    notebook: ship.ipynb
+    gate: {auto: {field: charge.n, operator: "<", value: 4}, on_reject: fail}
+  - {name: tell, notebook: tell.ipynb, compensate: untell.ipynb, start: on_trigger}
+"""
+CRATE = """
+name: crate
+automation_level: 100
+on_failure: compensate
+quota: {max_duration_sec: 20}
+phases:
+  - {name: seal, notebook: seal.ipynb, compensate: unseal.ipynb}
+  - {name: label, notebook: label.ipynb}
+"""
+DEPOT = """
+name: depot
+automation_level: 100
+phases:
+  - {name: open, notebook: open.ipynb, compensate: shut.ipynb}
+  - name: load
+    notebook: load.ipynb
+    compensate: unload.ipynb
+    children: {schema: crate, foreach: load.items, key: {field: item}, max_parallel: 2}
+  - {name: leave, notebook: leave.ipynb}
+"""
+TRIP = """
+name: trip
+automation_level: 60
+on_failure: compensate
+phases:
+  - {name: flight, notebook: flight.ipynb, compensate: no_flight.ipynb, retries: {max_attempts: 2}}
+  - {name: hotel, notebook: hotel.ipynb, compensate: no_hotel.ipynb}
+  - name: car
+    notebook: car.ipynb
+    compensate: no_car.ipynb
+    when: {field: hotel.n, operator: "<", value: 4}
+  - {name: pay, notebook: pay.ipynb}
+"""
 TEXTS = {
     "nest": NEST,
     "grove": GROVE,
@@ -142,9 +199,16 @@ TEXTS = {
     "board": BOARD,
     "egg": EGG,
     "hatch": HATCH,
+    "parcel": PARCEL,
+    "order": ORDER,
+    "crate": CRATE,
+    "depot": DEPOT,
+    "trip": TRIP,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
 ROOTS = ("hatch", "board", "grove", "review", "survey", "solo", "branch")
+UNDONE = ("trip", "order", "depot", "crate")
+"""Roots whose phases can be undone: some histories are about them only."""
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}
 
 
