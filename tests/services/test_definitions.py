@@ -156,6 +156,9 @@ def test_validate_lists_every_fault_of_a_folder_with_file_and_line(world: World)
     folder = world.template("made", TREE, leaf__yaml=LEAF.replace("one.ipynb", "two.ipynb"))
     (problem,) = validate_folder(folder).problems
     assert "leaf.yaml: phase look: there is no notebook two.ipynb" in problem
+    folder = world.template("made", LINEAR.replace("one.ipynb}", "one.ipynb, compensate: undo.ipynb}", 1))
+    (problem,) = validate_folder(folder).problems
+    assert problem.endswith("phase one: there is no notebook undo.ipynb")
 
 
 @pytest.mark.parametrize(
