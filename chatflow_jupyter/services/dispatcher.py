@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
 from chatflow_jupyter.domain.errors import (
@@ -20,28 +20,23 @@ from chatflow_jupyter.domain.errors import (
     StoreDamaged,
     Unreachable,
 )
-from chatflow_jupyter.domain.fan_out import is_awaited, is_reopened
-from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, TenantId
-from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, TenantId
+from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.requests import (
     AttemptLost,
     ChildrenEnded,
-    ChildResult,
     FanOutDue,
     GateExpiryDue,
     LossKind,
-    Pause,
     Request,
-    Resume,
     RetryDue,
-    Terminate,
-    Trigger,
     WaiverFound,
 )
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import AttemptRow, ContinuationRow, InstanceFilter
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
+from .family import request_for_child, result_of
 from .orchestrator import Orchestrator
 from .recovery import Recovery
 
@@ -339,63 +334,3 @@ class Dispatcher:
         if due is None or self._waiting:  # what is due may be what cannot be done yet
             return PAUSE_AFTER_FAULT_SEC
         return min(max((due - self._clock.now()).total_seconds(), 0.0), 1.0)
-
-
-def result_of(child: Instance) -> ChildResult:
-    """Return what an ended child tells its parent."""
-    assert child.parent is not None
-    outcome = {name: value for name, value in child.variables.items() if name not in ("trigger", "children")}
-    return ChildResult(
-        instance_id=child.instance_id,
-        phase=child.parent.phase,
-        key=child.parent.key,
-        status=child.status,
-        outcome=outcome,
-        spent_sec=child.spent_sec,
-        descendants=child.descendants,
-        seq=child.seq,
-        compensation=_compensation_of(child),
-    )
-
-
-def _compensation_of(child: Instance) -> Literal["done", "failed"] | None:
-    if child.compensated:
-        return "done"
-    return "failed" if child.is_undoing and child.status is Status.FAILED else None
-
-
-def _is_awaited(parent: Instance, child: Instance) -> bool:
-    """Whether the parent was resumed for this child and has not seen it end since: else the note is old."""
-    waits = parent.waiting_reason is WaitingReason.CHILDREN
-    return waits and child.parent is not None and is_reopened(parent, child.parent.key)
-
-
-def _waits_for_its_undoing(parent: Instance, child: Instance) -> bool:
-    """Whether the parent undoes nothing before this child has undone what it did."""
-    waits = parent.is_undoing and parent.waiting_reason is WaitingReason.CHILDREN
-    here = child.parent is not None and child.parent.phase == parent.phase
-    return waits and here and child.parent is not None and is_awaited(parent, child.parent.key)
-
-
-def _pause_like(parent: Instance, child: Instance) -> Request | None:
-    """Return what makes the child as paused as its parent is now, whichever note says to look."""
-    if parent.paused and not child.paused and not child.ended:
-        return Pause(principal=ENGINE_PRINCIPAL)
-    if child.paused and not parent.paused:
-        return Resume(principal=ENGINE_PRINCIPAL)
-    return None
-
-
-def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance) -> Request | None:
-    """Return what the parent's note means for this child, or None when it no longer applies."""
-    match kind:
-        case ContinuationKind.PAUSE_CHILDREN | ContinuationKind.RESUME_CHILDREN:
-            return _pause_like(parent, child)
-        case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
-            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
-        case ContinuationKind.TERMINATE_CHILDREN if _waits_for_its_undoing(parent, child):
-            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
-        case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
-            return Trigger(principal=ENGINE_PRINCIPAL)
-        case _:
-            return None

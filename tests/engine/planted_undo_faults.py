@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.compensation import is_step
 from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.requests import Terminate
-from chatflow_jupyter.services import dispatcher
+from chatflow_jupyter.services import dispatcher, family
 from tests.engine.planted_faults import put, undo_fault
 
 
@@ -81,13 +81,13 @@ def children_that_failed_just_before_are_not_undone(stack: ExitStack) -> None:
 
 @undo_fault
 def a_child_that_could_not_undo_holds_up_nobody(stack: ExitStack) -> None:
-    put(stack, lambda _: None, "_compensation_of", dispatcher)
+    put(stack, lambda _: None, "_compensation_of", family)
 
 
 @undo_fault
 def undone_children_are_resumed_by_their_parent(stack: ExitStack) -> None:
-    honest = dispatcher._compensation_of
-    put(stack, lambda child: None if child.compensated else honest(child), "_compensation_of", dispatcher)
+    honest = family._compensation_of
+    put(stack, lambda child: None if child.compensated else honest(child), "_compensation_of", family)
 
 
 @undo_fault
