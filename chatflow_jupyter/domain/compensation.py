@@ -19,8 +19,8 @@ def undo_steps(definition: Definition, instance: Instance) -> tuple[str, ...]:
 
     Phases are entered in the order they are written in: routes lead only forward.
     """
-    steps = (phase.undo for phase in reversed(definition.phases) if _did_something(instance, phase.name))
-    names = [step.name for step in steps if step is not None]
+    steps = ((phase.name, phase.undo) for phase in reversed(definition.phases))
+    names = [step.name for name, step in steps if step is not None and _did_something(instance, name)]
     return tuple(name for name in names if not _is_taken(instance, name))
 
 

@@ -95,6 +95,7 @@ def test_everything_is_killed_in_the_middle_of_an_undo_step_and_each_effect_is_u
     assert effects == ["reserved", "charged", "refunded", "released"]
     assert product.counts("PhaseCompensated") == {"charge": 1, "reserve": 1}
     product.none_left()
+    product.run("db", "check", status=0)
     for command in ("retry", "resume", "trigger"):
         refused = product.run(command, "last", status=7)
         assert "start a new one" in refused.err

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from chatflow_jupyter.domain.events import Event
 from chatflow_jupyter.domain.instance import WaitingReason
-from chatflow_jupyter.interfaces.cli.picture import Line, picture
+from chatflow_jupyter.interfaces.cli.picture import Line, picture, shown_phases
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
 from chatflow_jupyter.interfaces.cli.terminal import glyphs_for, is_live, painted
 from chatflow_jupyter.interfaces.cli.wording import event_line, waiting_lines
@@ -135,7 +135,7 @@ class LiveDisplay:
 
         assert self._live is not None
         size = self._live.console.size
-        room = size.height - len(snapshot.definition.phases) - 6
+        room = size.height - len(shown_phases(snapshot)) - 6
         drawn = picture(
             snapshot, self._glyphs, width=max(size.width - 1, 20), max_children=max(room, MIN_CHILDREN)
         )

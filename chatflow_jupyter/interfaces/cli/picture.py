@@ -64,7 +64,7 @@ def _header(snapshot: Snapshot, width: int) -> Line:
 
 
 def _rows(snapshot: Snapshot, glyphs: Glyphs, max_children: int) -> list[Row]:
-    shown = _shown_phases(snapshot)
+    shown = shown_phases(snapshot)
     rows: list[Row] = []
     for number, phase in enumerate(shown):
         last = number == len(shown) - 1
@@ -75,7 +75,7 @@ def _rows(snapshot: Snapshot, glyphs: Glyphs, max_children: int) -> list[Row]:
     return rows
 
 
-def _shown_phases(snapshot: Snapshot) -> list[Phase]:
+def shown_phases(snapshot: Snapshot) -> list[Phase]:
     """Every phase of the written order, then the steps that undo; a mere fallback once it was entered."""
     definition, root = snapshot.definition, snapshot.root
     phases = [
