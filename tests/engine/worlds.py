@@ -173,7 +173,11 @@ phases:
     notebook: load.ipynb
     compensate: unload.ipynb
     children: {schema: crate, foreach: load.items, key: {field: item}, max_parallel: 2}
-  - {name: leave, notebook: leave.ipynb}
+  - name: leave
+    notebook: leave.ipynb
+    compensate: come_back.ipynb
+    spawns: {schemas: [leaf, egg, parcel], max_parallel: 2}
+  - {name: rest, notebook: rest.ipynb}
 """
 TRIP = """
 name: trip
