@@ -6,7 +6,7 @@ phase like others: it has a record, attempts, artifacts and a journal. The steps
 
 from dataclasses import replace
 
-from .decision import TimerKind
+from .decision import ContinuationKind, TimerKind
 from .definition import UNDO, Definition
 from .draft import Draft
 from .events import EventType
@@ -59,6 +59,8 @@ def end_undone(draft: Draft) -> None:
     else:
         assert undoing.failure is not None
         draft.fail(undoing.failure)
+        if draft.instance.descendants:  # nobody shall resume a failed child of what was undone
+            draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
 
 
 def _did_something(instance: Instance, phase: str) -> bool:

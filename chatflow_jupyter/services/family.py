@@ -59,8 +59,9 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
     match kind:
         case ContinuationKind.PAUSE_CHILDREN | ContinuationKind.RESUME_CHILDREN:
             return _pause_like(parent, child)
-        case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
-            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
+        case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED or parent.compensated:
+            how = "terminated" if parent.status is Status.TERMINATED else "undone"
+            return Terminate(principal=ENGINE_PRINCIPAL, reason=f"its parent was {how}")
         case ContinuationKind.TERMINATE_CHILDREN if _waits_for_its_undoing(parent, child):
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):

@@ -258,7 +258,9 @@ class Model(Undoing):
                 self.pause(child)
             else:
                 self.resume(child)
-        elif kind == "terminate_children" and parent["status"] == "terminated":
+        elif kind == "terminate_children" and (
+            parent["status"] == "terminated" or self.is_compensated(parent)
+        ):
             self.terminate(child)
         elif kind == "terminate_children" and self.is_asked_to_undo(parent, child):
             self.terminate(child, undo=True)

@@ -71,6 +71,8 @@ class Undoing(Gates):
         node.update(fan=None, asked=[])
         node["failure"] = node["undo"]["failure"]
         self.end(node, node["undo"]["goal"], node["failure"])
+        if node["status"] == "failed" and node["had_children"]:
+            self.notes.append(("terminate_children", node["id"], None))
 
     def fail(self, node: Node, code: str) -> None:
         """Fail; undo first where that is wanted."""

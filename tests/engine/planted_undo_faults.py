@@ -7,7 +7,7 @@ from typing import Any
 from chatflow_jupyter.domain import advance, children_rules, compensation, transition, undo_rules
 from chatflow_jupyter.domain.compensation import is_step
 from chatflow_jupyter.domain.draft import Draft
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.domain.requests import Terminate
 from chatflow_jupyter.services import dispatcher, family
 from tests.engine.planted_faults import put, undo_fault
@@ -106,3 +106,14 @@ def a_gate_or_a_risk_holds_undoing_up(stack: ExitStack) -> None:
 def a_used_up_budget_holds_undoing_up(stack: ExitStack) -> None:
     honest = advance.budget_exhausted
     put(stack, lambda instance: honest(replace(instance, undoing=None)), "budget_exhausted", advance)
+
+
+@undo_fault
+def a_failed_child_of_what_was_undone_is_left_to_be_resumed(stack: ExitStack) -> None:
+    honest = dispatcher.request_for_child
+
+    def request(kind: Any, parent: Any, child: Any) -> Any:
+        left = parent.compensated and parent.status is Status.FAILED
+        return None if left else honest(kind, parent, child)
+
+    put(stack, request, "request_for_child", dispatcher)
