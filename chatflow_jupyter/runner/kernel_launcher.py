@@ -1,4 +1,7 @@
-"""Start ipykernel without its debugger, which nobody attaches to here and which is a quarter of its start.
+"""Start ipykernel so that no output is lost, and without its debugger, a quarter of its start.
+
+ipykernel drops what it broadcasts when a listener is a thousand messages behind, and nobody hears of it. Here
+it waits for its listener. Nobody attaches a debugger here.
 
 A program of its own, run by the kernel's interpreter, which may have nothing of ours:
 `python kernel_launcher.py -f CONNECTION_FILE …` instead of `python -m ipykernel_launcher -f …`.
@@ -8,6 +11,7 @@ A notebook that imports debugpy itself finds it as ever.
 import contextlib
 import importlib.util
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -26,7 +30,24 @@ def main() -> None:
 
     from ipykernel import kernelapp
 
+    _keep_every_message(kernelapp.IPKernelApp)
     kernelapp.launch_new_instance()
+
+
+def _keep_every_message(application: Any) -> None:
+    """Let the socket for broadcasts wait for a slow listener instead of dropping messages."""
+    import zmq
+
+    bind = application.init_iopub
+
+    def init_iopub(self: Any, context: Any) -> None:
+        context.setsockopt(zmq.XPUB_NODROP, 1)  # for the sockets made from now on
+        try:
+            bind(self, context)
+        finally:
+            context.sockopts.clear()
+
+    application.init_iopub = init_iopub
 
 
 if __name__ == "__main__":

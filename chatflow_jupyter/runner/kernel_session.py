@@ -30,6 +30,7 @@ START_TIMEOUT_SEC = 60.0
 INTERRUPT_GRACE_SEC = 3.0
 SHUTDOWN_GRACE_SEC = 3.0
 _BURST_SEC = 0.02
+_TAKEN_AHEAD = 100_000
 _CLOSED_GRACE_SEC = 0.3
 _IDLE_PATIENCE_SEC = 4.0
 _SMALLEST_MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -227,8 +228,8 @@ async def kernel_session(
     Raises `NotebookFailed` with `no_such_kernel` or `environment_error` when it cannot be started.
     """
     context = zmq.asyncio.Context()
-    # A kernel drops what its peer does not take; zmq takes this many messages while we are busy with others.
-    context.rcvhwm = 100_000
+    # Kernels of other languages drop what nobody takes; zmq takes this many messages while we are busy.
+    context.rcvhwm = _TAKEN_AHEAD
     context.reconnect_ivl = 20  # ms; the kernel binds its sockets while we already connect
     context.maxmsgsize = max(_SMALLEST_MESSAGE_LIMIT_BYTES, largest_message_bytes)
     with context, _runtime_directory() as runtime_dir:

@@ -4,9 +4,13 @@ import resource
 from pathlib import Path
 
 import pytest
+from jupyter_client.session import Session
 
 from chatflow_jupyter.domain.instance import Spawned
+from chatflow_jupyter.runner import kernel_session
+from chatflow_jupyter.runner.kernel_session import KernelSession
 from tests.runner.notebooks import Heard, run
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
@@ -111,6 +115,36 @@ say(SPAWN, 'nothing')
     assert heard.outputs[0] == ("high", 1)
     assert heard.risks == [(30, "some"), (70, "more"), (20, "less")]
     assert done.notebook.cells[0].outputs[0].data["text/plain"] == "said"
+
+
+def test_no_outcome_is_lost_on_a_listener_that_is_far_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive, said = KernelSession._receive, tmp_path / "said"
+    sizes: list[int] = []
+
+    def has_nothing_more_to_say() -> bool:
+        sizes.append(said.stat().st_size if said.exists() else 0)
+        return sizes[-1] > 0 and sizes[-10:] == [sizes[-1]] * 10
+
+    def late(session: KernelSession, wire: Session, frames: list[bytes]) -> None:
+        if frames[0].endswith(b"display_data") and len(sizes) == 0:  # nobody takes what the kernel says
+            until(has_nothing_more_to_say, what="the cell has said everything, or waits")
+        receive(session, wire, frames)
+
+    monkeypatch.setattr(kernel_session, "_TAKEN_AHEAD", 10)
+    monkeypatch.setattr(KernelSession, "_receive", late)
+    source = f"""
+from IPython.display import display
+with open({str(said)!r}, 'w', buffering=1) as said:
+    for n in range(4000):
+        outcome = {{'key': f'n{{n}}', 'value': 'x' * 1000}}
+        display({{'application/vnd.chatflow.output.v1+json': outcome}}, raw=True)
+        print(n, file=said)
+"""
+    done = run(tmp_path, [source])
+    assert done.result.error is None
+    assert len(done.result.outputs) == 4000
 
 
 def test_no_outcome_is_lost_in_a_flood(tmp_path: Path) -> None:
