@@ -187,10 +187,24 @@ class Definitions:
         names = {record.definition.name for record in known}
         for template in self._templates.all():
             names |= {template.definition.name, *template.definition.aliases}
-        close = difflib.get_close_matches(name, sorted(names), 1)
+        here, close = local_of(name), difflib.get_close_matches(name, sorted(names), 1)
+        if here is not None:
+            return f"{name}: no definition or template has that name; did you mean {here}, which lies here?"
         if close:
             return f"{name}: no definition or template has that name; did you mean {close[0]}?"
         return f"{name}: no definition or template has that name; `chatflow schemas` lists what there is"
+
+
+def local_of(name: str) -> str | None:
+    """Return how to name the template folder or notebook of that name in the current folder, if there is one.
+
+    A bare name means what was published or is installed.
+    """
+    if "/" in name or name in (".", ".."):
+        return None
+    if (Path(name) / ENTRY).is_file():
+        return f"{name}/"
+    return f"{name}.ipynb" if Path(f"{name}.ipynb").is_file() else None
 
 
 def circle_of(file: str, names: Sequence[str]) -> str:

@@ -14,6 +14,13 @@ NOTHING_WRITTEN = [
     (["rnu"], 2, "did you mean 'run'?"),
     (["run"], 2, "the following arguments are required: WHAT"),
     (["run", "gated", "--atomation-level", "3"], 2, "unrecognized arguments: --atomation-level"),
+    (
+        ["run", "gated", "--atomation-level", "3"],
+        2,
+        "did you mean --automation-level?; see `chatflow run --help`",
+    ),
+    (["run", "in.ipynb", "out.ipynb", "-p", "x", "1"], 2, "parameters are -p NAME=VALUE"),
+    (["trigger", "last", "--aprove"], 2, "did you mean --approve?; see `chatflow trigger --help`"),
     (["run", "gated", "--automation-level", "x"], 2, "invalid int value: 'x'"),
     (["run", "gated", "--automation-level", "101"], 2, "--automation-level 101: a number from 0 to 100"),
     (["run", "gated", "-p", "number=one"], 2, "-p number=one: expected an integer"),

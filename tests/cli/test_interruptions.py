@@ -26,9 +26,8 @@ def test_an_interrupted_run_is_kept_and_says_how_to_go_on(number: signal.Signals
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert out == ""
-    assert (
-        err.splitlines()[-1] == f"chatflow: interrupted; {ident} is kept; go on with: chatflow resume {ident}"
-    )
+    kept = f"chatflow: interrupted; {ident} is kept; go on with: chatflow resume {ident}"
+    assert err.splitlines()[-1] == f"{kept}; or end it: chatflow terminate {ident}"
     assert "Traceback" not in err
     chatflow("terminate", ident)
 

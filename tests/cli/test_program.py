@@ -254,3 +254,30 @@ def test_a_child_that_asks_is_named_and_its_answer_lets_the_tree_go_on(
     assert [line.split()[0] for line in approved.stdout.splitlines() if line[0] != " "] == ["completed"] * 2
     assert chatflow.json("status", "last")["status"] == "completed"
     assert len(chatflow.json("history", "last", "--tree")) > len(chatflow.json("history", "last"))
+
+
+def test_a_name_means_what_was_published_and_says_what_lies_here(
+    chatflow: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_notebook(tmp_path / "etl" / "one.ipynb", "1")
+    definition = tmp_path / "etl" / "definition.yaml"
+    definition.write_text("name: etl\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb}\n")
+    assert "did you mean etl/, which lies here?" in chatflow("run", "etl", status=6).stderr
+    chatflow("run", "etl/")
+    again = chatflow("run", "etl")
+    assert re.search(r"etl: this is etl@0\.0\.0\+dev\.\w+ as it was published; .* say etl/\n", again.stderr)
+
+
+def test_a_parent_names_the_children_that_failed(chatflow: Program, tmp_path: Path) -> None:
+    folder = tmp_path / "fan"
+    write_notebook(folder / "child.ipynb", "assert item != 'b'", parameters="item = ''")
+    phase = "{name: child, notebook: child.ipynb}"
+    (folder / "child.yaml").write_text(f"name: child\nautomation_level: 100\nphases:\n  - {phase}\n")
+    children = "{schema: ./child.yaml, items: [a, b], key: {field: item}, context: {item: {field: item}}}"
+    (folder / "definition.yaml").write_text(
+        f"name: fan\nautomation_level: 100\nphases:\n  - {{name: each, children: {children}}}\n"
+    )
+    told = chatflow("run", f"{folder}/", status=4).stdout
+    (child,) = re.findall(r"    b: chatflow status (wfi_\w+)\n", told)
+    assert "AssertionError" in chatflow("status", child).stdout

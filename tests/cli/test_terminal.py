@@ -148,6 +148,22 @@ def test_a_table_is_as_wide_as_its_own_terminal(columns: int, monkeypatch: pytes
     assert all(line.startswith(("NAME  ", "one   ", "two   ", "      word")) for line in lines)
 
 
+def test_where_words_do_not_fit_the_middle_of_a_table_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    row = [
+        "wfi_01m88zgdjyk5f13gr12dgzpwsy",
+        "waiting/approval",
+        "standard-code-review@1.0.0+dev.67254139",
+        "5.5 s",
+    ]
+    with terminal_of(80) as stream:
+        lines = shown_table([row], ["ID", "STATUS", "WHAT", "TOOK"], stream).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].startswith(f"{row[0]}  waiting/approval  standard")
+    assert lines[1].endswith("  5.5 s")
+    assert "".join(line.split("  ")[-1].strip() for line in lines[2:]).endswith("67254139")
+
+
 def test_elsewhere_a_row_is_a_line() -> None:
     rows = [["one", "word " * 80], ["two", ""]]
     assert len(shown_table(rows, ["NAME", "WHAT"], Screen(tty=False)).splitlines()) == 3

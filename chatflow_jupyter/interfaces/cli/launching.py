@@ -38,7 +38,7 @@ from chatflow_jupyter.interfaces.cli.session import (
 )
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, print_json
 from chatflow_jupyter.interfaces.cli.terminal import can_ask
-from chatflow_jupyter.services.definitions import read_bare_notebook, refuse_url
+from chatflow_jupyter.services.definitions import local_of, read_bare_notebook, refuse_url
 from chatflow_jupyter.services.orchestrator import NewInstance
 from chatflow_jupyter.services.templates import ENTRY, Templates, read_definition
 
@@ -119,6 +119,10 @@ async def _create(
 ) -> list[Instance]:
     options = session.options
     record = await session.app.definitions.resolve(order.what, session.tenant_id)
+    here = local_of(order.what)
+    if here is not None:
+        published = record.reference.schema_id
+        say(f"{order.what}: this is {published} as it was published; for what lies here say {here}")
     created = []
     for number, context in enumerate(order.contexts):
         key = options.idempotency_key

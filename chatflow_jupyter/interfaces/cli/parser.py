@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from chatflow_jupyter import __version__
 from chatflow_jupyter.interfaces.cli.arguments import Subparsers, subcommands
@@ -42,7 +42,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: object) -> None:
         """Take argparse's own options; the layout of help is ours."""
+        self._typed: list[str] = []
         super().__init__(**{"formatter_class": Layout, "allow_abbrev": False, **options})  # type: ignore[arg-type]  # argparse types each option apart
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Remember what was typed, to tell of which command an error is."""
+        self._typed = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and end with status 2."""
@@ -54,7 +60,30 @@ class Parser(argparse.ArgumentParser):
             close = difflib.get_close_matches(unknown[2], known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
             message = f"unknown {unknown[1].lower()} {unknown[2]!r}; {hint}"
-        self.exit(2, f"chatflow: {safe_line(message)}; see `{self.prog} --help`\n")
+        whose = self
+        if message.startswith("unrecognized arguments: "):
+            whose = self.command_typed()
+            message += whose.hint_for(message.removeprefix("unrecognized arguments: ").split())
+        self.exit(2, f"chatflow: {safe_line(message)}; see `{whose.prog} --help`\n")
+
+    def command_typed(self) -> Parser:
+        """Return the parser of the command that was typed; what it does not know is told by this one."""
+        for action in self._actions:
+            named = action.choices if isinstance(action.choices, dict) else {}
+            for word in self._typed:
+                if word in named:
+                    found: Parser = named[word]
+                    return found.command_typed()
+        return self
+
+    def hint_for(self, words: list[str]) -> str:
+        """Return what may have been meant by words that this command does not know."""
+        close = difflib.get_close_matches(words[0].partition("=")[0], self._option_string_actions, 1)
+        if words[0].startswith("-"):
+            return f"; did you mean {close[0]}?" if close else ""
+        if self.prog.endswith(" run"):
+            return "; parameters are -p NAME=VALUE, and `artifacts ID --save DIR` saves what ran"
+        return ""
 
 
 class Layout(argparse.RawDescriptionHelpFormatter):

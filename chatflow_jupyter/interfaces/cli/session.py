@@ -92,7 +92,7 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
 
     What it drove and left unfinished goes on in the background. Interrupted (Ctrl-C, SIGTERM, a closed
     terminal) it closes in order, says that what it followed is kept and how to go on, and returns 130: then
-    nothing goes on by itself. A second interruption ends the process at once.
+    nothing goes on until a command runs something in this home. Interrupted again it ends at once.
     """
     from chatflow_jupyter.bootstrap import open_chatflow
 
@@ -174,4 +174,7 @@ def _say_what_is_kept(options: argparse.Namespace, role: Role, followed: list[In
         say("interrupted")
     for instance_id in followed:
         verb = "resume" if role == "foreground" else "watch"
-        say(f"interrupted; {instance_id} is kept; go on with: {shown_command(options, verb, instance_id)}")
+        words = f"interrupted; {instance_id} is kept; go on with: {shown_command(options, verb, instance_id)}"
+        if role == "foreground":
+            words += f"; or end it: {shown_command(options, 'terminate', instance_id)}"
+        say(words)

@@ -9,6 +9,10 @@ from typing import TextIO
 from chatflow_jupyter.interfaces.cli.terminal import width
 
 GAP = 2
+SHORT = 12
+"""How long a cell is that is never wrapped: a number and its unit, a time."""
+LEAST = 8
+"""How narrow a column in the middle may become."""
 
 
 def shown_table(rows: Sequence[Sequence[str]], head: Sequence[str], stream: TextIO) -> str:
@@ -19,19 +23,24 @@ def shown_table(rows: Sequence[Sequence[str]], head: Sequence[str], stream: Text
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, columns: int | None = None) -> str:
     """Return rows under a head, columns aligned, two spaces apart; the last column is not padded.
 
-    In `columns` cells are wrapped between words, the widest first. Words stay whole: an id or a path that is
-    copied has to be one. Where even that is too wide, the terminal wraps.
+    In `columns` cells are wrapped between words, the widest first, and where that is not enough, in the
+    middle of words. Short cells are not wrapped, and the words of the first column and the last stay whole:
+    an id or a path that is copied has to be one. Where even that is too wide, the terminal wraps.
     """
     lines = [list(head), *map(list, rows)]
     sizes = [max(len(line[number]) for line in lines) for number in range(len(head))]
     if columns is not None:
+        room = columns - GAP * (len(head) - 1)
         least = [max(_longest_word(line[number]) for line in lines) for number in range(len(head))]
-        sizes = _fitted(sizes, least, columns - GAP * (len(head) - 1))
+        sizes = _fitted(sizes, least, room)
+        middle = range(1, len(head) - 1)
+        least = [min(size, LEAST) if n in middle else size for n, size in enumerate(sizes)]
+        sizes = _fitted(sizes, least, room)
     return "\n".join(shown for line in lines for shown in _wrapped(line, sizes))
 
 
 def _longest_word(cell: str) -> int:
-    return max(map(len, cell.split()), default=0)
+    return len(cell) if len(cell) <= SHORT else max(map(len, cell.split()), default=0)
 
 
 def _fitted(sizes: list[int], least: list[int], room: int) -> list[int]:
@@ -47,9 +56,7 @@ def _fitted(sizes: list[int], least: list[int], room: int) -> list[int]:
 
 def _wrapped(line: Sequence[str], sizes: Sequence[int]) -> list[str]:
     cells = [
-        [cell]
-        if len(cell) <= size
-        else textwrap.wrap(cell, size, break_long_words=False, break_on_hyphens=False)
+        [cell] if len(cell) <= size else textwrap.wrap(cell, size, break_on_hyphens=False)
         for cell, size in zip(line, sizes, strict=True)
     ]
     height = max(map(len, cells))

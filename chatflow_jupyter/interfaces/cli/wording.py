@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -23,6 +23,7 @@ STATUS_STYLE = {
     "running": "cyan",
     "compensating": "cyan",
 }
+MAX_CHILDREN_TOLD = 5
 MAX_OUTPUT_LINES = 8
 MAX_VALUE = 160
 
@@ -62,10 +63,25 @@ def failure_lines(failure: Failure, instance: Instance, command: CommandLine) ->
     if failure.last_output and failure.last_output.strip():
         last = safe_text(failure.last_output).rstrip().splitlines()[-MAX_OUTPUT_LINES:]
         lines += ["  last output:", *(f"    {line[:200]}" for line in last)]
+    if failure.code == "child_failed":
+        lines += [f"  {line}" for line in _failed_children(instance, failure.phase, command)]
     if failure.cell_index is not None or failure.ename is not None:
         save = command("artifacts", instance.instance_id, "--save", "DIR")
         lines.append(f"  the notebook as far as it ran: {save}  ({phase}/{phase}.ipynb)")
     return lines
+
+
+def _failed_children(instance: Instance, phase: str | None, command: CommandLine) -> list[str]:
+    """Return a line for each of the first failed children, with the command that says why."""
+    known = instance.variables.get("children")
+    failed = [
+        (key, str(entry["instance_id"]))
+        for key, entry in (known.items() if isinstance(known, Mapping) else ())
+        if isinstance(entry, Mapping) and entry.get("phase") == phase and entry.get("status") != "completed"
+    ]
+    lines = [f"{safe_line(key, 60)}: {command('status', ident)}" for key, ident in failed[:MAX_CHILDREN_TOLD]]
+    more = len(failed) - len(lines)
+    return [*lines, f"and {more} more"] if more else lines
 
 
 def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | None = None) -> list[str]:

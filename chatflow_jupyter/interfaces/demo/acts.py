@@ -6,6 +6,7 @@ Everything printed is the true result of something that was run.
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sys
 import time
@@ -69,7 +70,7 @@ def _second_act(
             f"\n  kill -9 {pid}: the run and its runner died in the middle of a notebook.", "red", sys.stdout
         )
     )
-    _say(f"  $ {program()} resume {review.instance_id}\n")
+    _say(f"  $ {program()} resume {review.instance_id} --home {shlex.quote(str(review.home))}\n")
     status = review.resume()
     kept = kept_phases(before, review.events())
     _say(f"\n  {kept.sentence}")
