@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput
-from chatflow_jupyter.domain.json_values import MAX_BYTES, JsonObject, check_json
+from chatflow_jupyter.domain.json_values import MAX_BYTES, JsonObject, JsonValue, check_json
 from chatflow_jupyter.interfaces.cli.parameters import Typing, contexts_of, read_data
 from chatflow_jupyter.interfaces.cli.parser import build_parser
 
@@ -125,6 +125,23 @@ def test_a_declared_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     assert typed("path", "src") == str(tmp_path / "src")
     assert contexts()[0]["path"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ('["a","b"]', [["a", "b"]]),
+        ('["a"],["b"]', [["a"], ["b"]]),
+        ('{"x": [1, 2]}, {}', [{"x": [1, 2]}, {}]),
+        ('"a,b",c', ["a,b", "c"]),
+        ('"say \\"a,b\\"",c', ['say "a,b"', "c"]),
+        ("a],b", ["a]", "b"]),
+        ('it\'s "so",b', ['it\'s "so"', "b"]),
+        ("[a,b", ["[a", "b"]),
+    ],
+)
+def test_a_comma_within_json_separates_nothing(typed: str, values: list[JsonValue]) -> None:
+    assert [context["free"] for context in contexts("--matrix", f"free={typed}")] == values
 
 
 def test_a_matrix_gives_every_combination() -> None:

@@ -194,6 +194,8 @@ def test_one_key_one_instance(chatflow: Program) -> None:
 
 
 def test_a_matrix_is_a_list(chatflow: Program) -> None:
+    printed = chatflow("run", "gated", "--matrix", "number=1,2", status=3).stdout
+    assert re.findall(r"  with:      (.*)\n", printed) == ["number=1", "number=2"]
     ended = chatflow.json("run", "gated", "--matrix", "number=1,2", status=3)
     assert [entry["outcome"]["first"]["double"] for entry in ended] == [2, 4]
 

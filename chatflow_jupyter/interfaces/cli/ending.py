@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import FINAL, Instance, Status, WaitingReason
-from chatflow_jupyter.domain.json_values import JsonObject
+from chatflow_jupyter.domain.json_values import JsonObject, canonical_json
 from chatflow_jupyter.interfaces.cli.displays import display_for
 from chatflow_jupyter.interfaces.cli.following import Follower
 from chatflow_jupyter.interfaces.cli.main import say
@@ -70,8 +70,8 @@ async def _root_of(session: Session, instance_id: InstanceId) -> InstanceId:
     return (await session.app.queries.instance(session.tenant_id, instance_id)).root_id
 
 
-async def print_end(session: Session, instance: Instance) -> None:
-    """Print how an instance stands: a summary block, or one JSON object."""
+async def print_end(session: Session, instance: Instance, *, told: Sequence[str] = ()) -> None:
+    """Print how an instance stands: a summary block, with the parameters `told`, or one JSON object."""
     if session.options.json:
         print_json(await ended_object(session, instance))
         return
@@ -84,6 +84,9 @@ async def print_end(session: Session, instance: Instance) -> None:
         command=session.command,
         answer_as=await _somebody_asked(session, instance),
     )
+    if told:
+        values = [f"{name}={canonical_json(instance.context.get(name))}" for name in dict.fromkeys(told)]
+        lines.insert(1, f"  with:      {safe_line(', '.join(values), 300)}")
     for child in await _asking_children(session, instance):
         asked = await _somebody_asked(session, child)
         lines += [f"  {line}" for line in waiting_lines(child, session.command, answer_as=asked)]

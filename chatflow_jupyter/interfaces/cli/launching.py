@@ -109,8 +109,9 @@ async def _follow_several(session: Session, instances: Sequence[Instance]) -> in
     if session.options.json:
         print_json([await ended_object(session, instance) for instance in ended])
     else:
+        names = [entry.partition("=")[0] for entry in session.options.matrix]
         for instance in ended:
-            await print_end(session, instance)
+            await print_end(session, instance, told=names)
     return worst([exit_status(instance) for instance in ended])
 
 

@@ -7,7 +7,9 @@ it is a string. Later ones win: --context, then -f, then -y, then -p.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
+import json
 import re
 import stat
 from collections.abc import Callable, Mapping
@@ -129,10 +131,31 @@ def _split(entry: str, flag: str) -> tuple[str, str]:
 
 def _matrix_entry(entry: str, typing: Typing) -> list[tuple[str, JsonValue]]:
     name, text = _split(entry, "--matrix")
-    values = [value.strip() for value in text.split(",")]
+    values = _between_commas(text)
     if not all(values):
         raise InvalidInput(f"--matrix {entry!r}: write NAME=A,B with a value between commas")
-    return [(name, typing.value(name, value)) for value in values]
+    try:
+        return [(name, typing.value(name, value)) for value in values]
+    except InvalidInput as error:
+        raise InvalidInput(error.message.replace("-p", "--matrix", 1)) from None
+
+
+def _between_commas(text: str) -> list[str]:
+    """Split at commas, but not at those within JSON lists, objects and texts."""
+    values: list[str] = []
+    rest = text.strip()
+    while True:
+        end = rest.find(",")
+        if rest.startswith(("[", "{", '"')):
+            with contextlib.suppress(ValueError, RecursionError):
+                length = json.JSONDecoder().raw_decode(rest)[1]
+                behind = rest[length:].lstrip()
+                if not behind or behind.startswith(","):
+                    end = rest.find(",", length)
+        if end < 0:
+            return [*values, rest]
+        values.append(rest[:end].strip())
+        rest = rest[end + 1 :].strip()
 
 
 def _read(file: str, flag: str) -> str:
