@@ -75,8 +75,11 @@ def check_json(value: object, *, what: str = "value", depth: int = 0) -> None:
 
 
 def own_json(value: JsonObject) -> JsonObject:
-    """Return a copy that shares nothing with `value`: whoever holds that one may go on changing it."""
-    copied = _copied(value)
+    """Return a copy that shares nothing with `value`: whoever holds that one may go on changing it.
+
+    What is nested deeper than JSON may be is left as it is, for whoever checks it.
+    """
+    copied = _copied(value, 0)
     assert isinstance(copied, dict)
     return copied
 
@@ -99,11 +102,13 @@ def type_name(value: object) -> str:
     return names.get(type(value), "a list")
 
 
-def _copied(value: JsonValue) -> JsonValue:
+def _copied(value: JsonValue, depth: int) -> JsonValue:
+    if depth > MAX_DEPTH:
+        return value
     if isinstance(value, Mapping):
-        return {key: _copied(entry) for key, entry in value.items()}
+        return {key: _copied(entry, depth + 1) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_copied(entry) for entry in value]
+        return [_copied(entry, depth + 1) for entry in value]
     return value
 
 

@@ -102,6 +102,8 @@ async def run_attempt(
         return AttemptReport(duration_sec=time.monotonic() - began, failure=failed)
     unstored = await _keep(execution, lease, folder)
     failure = unstored if result.error is None else failure_of(result.error)
+    if failure is None and result.spawn_fault is not None:
+        failure = Failure(code="invalid_children", message=result.spawn_fault)
     return AttemptReport(
         duration_sec=time.monotonic() - began,
         outputs=result.outputs if failure is None else {},

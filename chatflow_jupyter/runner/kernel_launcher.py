@@ -45,7 +45,7 @@ def _keep_every_message(application: Any) -> None:
         try:
             bind(self, context)
         finally:
-            context.sockopts.clear()
+            context.sockopts.pop(zmq.XPUB_NODROP, None)
 
     application.init_iopub = init_iopub
 

@@ -85,6 +85,7 @@ async def run_notebook(
         outputs=dict(execution.outcomes.values) if execution else {},
         risk=execution.outcomes.risk if execution else None,
         spawned=list(execution.outcomes.spawned) if execution else [],
+        spawn_fault=execution.outcomes.spawn_fault if execution else None,
         cells_total=execution.total if execution else 0,
         cells_executed=ending.executed,
         duration_sec=time.monotonic() - began,

@@ -89,8 +89,8 @@ class NotebookResult:
     """What came of one run of a notebook; `ok` exactly when `error` is None.
 
     `outputs` holds the last value of each outcome, `risk` the highest reported, `spawned` the children asked
-    for, in order. `cells_total` counts code cells, `cells_executed` those that ended. Peak memory is that of
-    the kernel process.
+    for, in order, and `spawn_fault` why one of them cannot be. `cells_total` counts code cells,
+    `cells_executed` those that ended. Peak memory is that of the kernel process.
     """
 
     ok: bool
@@ -98,6 +98,7 @@ class NotebookResult:
     outputs: Mapping[str, JsonValue]
     risk: int | None
     spawned: Sequence[Spawned]
+    spawn_fault: str | None
     cells_total: int
     cells_executed: int
     duration_sec: float

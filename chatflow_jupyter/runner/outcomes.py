@@ -32,6 +32,7 @@ class Outcomes:
         self.values: dict[str, JsonValue] = {}
         self.risk: int | None = None
         self.spawned: list[Spawned] = []
+        self.spawn_fault: str | None = None
 
     def read(self, data: Mapping[str, Any]) -> None:
         """Take what the MIME bundle `data` of a display message reports, if anything."""
@@ -58,9 +59,19 @@ class Outcomes:
     def _spawn(self, body: object) -> None:
         match body:
             case {"schema": str(schema), "key": str(key), "context": dict(context)}:
+                try:
+                    check_json(context, what=f"spawn {key[:80]!r}: the context")
+                except InvalidInput as error:
+                    self._misfit(error.message)
+                    return
                 self.spawned.append(Spawned(schema_ref=schema, key=key, context=context))
             case _:
-                log.warning("a child asked for by the notebook was ignored: it needs schema, key and context")
+                self._misfit("spawn: a child needs schema, key and context")
+
+    def _misfit(self, message: str) -> None:
+        """Remember the first child that cannot be born: a success without it would be false."""
+        if self.spawn_fault is None:
+            self.spawn_fault = message
 
     def _risk(self, body: object) -> None:
         match body:

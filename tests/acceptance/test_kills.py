@@ -22,6 +22,7 @@ from tests.waiting import until
 
 RESUME_SEC = 3.0
 PATIENCE = 10
+KILLS = max(10, LIMITS.kills)
 """How many times slower than promised a busy machine may be before a test fails."""
 DYING = Path(__file__).with_name("dying.py")
 
@@ -163,13 +164,14 @@ def test_a_process_that_dies_right_after_a_commit_loses_and_repeats_nothing(
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(60 + 30 * KILLS)
 def test_kills_at_random_moments_change_nothing_in_the_end(product: Product, workshop: Workshop) -> None:
     seed = random.SystemRandom().randrange(10**6) if LOAD == "large" else 20261123
-    chance, kills = random.Random(seed), max(10, LIMITS.kills)
-    print(f"seed {seed}, {kills} kills")
+    chance = random.Random(seed)
+    print(f"seed {seed}, {KILLS} kills")
     workshop.let("children")
     template = workshop.fan_out()
-    for number in range(kills):
+    for number in range(KILLS):
         running = product.spawn(*_next_command(product, template))
         victim = chance.choice(("everything", "everything", "chatflow", "runner"))
         moment = len(product.events()) + chance.randint(2, 14)

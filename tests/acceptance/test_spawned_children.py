@@ -92,3 +92,21 @@ def test_what_the_phase_may_not_start_is_named_in_its_cell(product: Product, wor
     assert failed["failure"]["code"] == "cell_error"
     assert "phase plan may start ./leaf.yaml (see `spawns`)" in failed["error"]
     assert product.counts("InstanceCreated") == {"": 1}
+
+
+def test_a_child_that_no_store_could_hold_fails_its_attempt_and_costs_no_runner(
+    product: Product, workshop: Workshop
+) -> None:
+    workshop.let("plan")
+    folder = spawner(workshop)
+    deep = "value = {}; [value := {'a': value} for _ in range(900)]"
+    said = (
+        "{'application/vnd.chatflow.spawn.v1+json': {'schema': './leaf.yaml', 'key': 'k', 'context': value}}"
+    )
+    workshop.notebook(
+        "spawner/plan.ipynb", [f"{deep}\nfrom IPython.display import display\ndisplay({said}, raw=True)"]
+    )
+    failed = product.run("run", folder, "--json", status=4).json
+    assert failed["failure"]["code"] == "invalid_children"
+    assert "nested deeper than 64 levels" in failed["failure"]["message"]
+    assert product.counts("AttemptLost") == {}

@@ -112,6 +112,7 @@ say(SPAWN, 'nothing')
     assert done.result.outputs == {"high": {"nested": [1, None, "é"]}}
     assert done.result.risk == 70
     assert done.result.spawned == [Spawned(schema_ref="./leaf.yaml", key="a", context={"n": 1})]
+    assert done.result.spawn_fault == "spawn: a child needs schema, key and context"
     assert heard.outputs[0] == ("high", 1)
     assert heard.risks == [(30, "some"), (70, "more"), (20, "less")]
     assert done.notebook.cells[0].outputs[0].data["text/plain"] == "said"

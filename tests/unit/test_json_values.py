@@ -117,3 +117,11 @@ def test_any_text_is_a_value_or_a_reason(text: str | bytes) -> None:
     else:
         return
     assert len(reason.splitlines()) == 1
+
+
+def test_a_copy_of_what_is_nested_too_deep_is_made_for_whoever_refuses_it() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(InvalidInput, match="nested deeper"):
+        check_json(own_json(deep))  # type: ignore[arg-type]
