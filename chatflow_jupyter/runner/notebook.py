@@ -66,11 +66,7 @@ async def run_notebook(
         execution = NotebookExecution(
             notebook,
             surroundings=surroundings,
-            limits=Limits(
-                cell_output_bytes=job.cell_output_bytes,
-                notebook_output_bytes=job.notebook_output_bytes,
-                timeout_sec=job.timeout_sec,
-            ),
+            limits=_limits(job),
             listener=listener,
             write=lambda snapshot: write_notebook(snapshot, job.output),
         )
@@ -90,6 +86,14 @@ async def run_notebook(
         cells_executed=ending.executed,
         duration_sec=time.monotonic() - began,
         peak_rss_bytes=ending.peak_rss_bytes,
+    )
+
+
+def _limits(job: NotebookJob) -> Limits:
+    return Limits(
+        cell_output_bytes=job.cell_output_bytes,
+        notebook_output_bytes=job.notebook_output_bytes,
+        timeout_sec=job.timeout_sec,
     )
 
 

@@ -172,15 +172,26 @@ class Dispatcher:
     async def _children_ended(
         self, tenant_id: TenantId, parent_id: InstanceId, rows: Sequence[ContinuationRow]
     ) -> bool:
-        """Tell a parent which children ended; returns whether the notes are done with."""
-        results = []
+        """Tell a parent which children ended; returns whether notes are done with.
+
+        Those about children that cannot be read have to wait.
+        """
+        results, readable = [], []
         for row in rows:
             if row.continuation.about is not None:
-                child = await self._storage.instance(tenant_id, row.continuation.about)
+                try:
+                    child = await self._storage.instance(tenant_id, row.continuation.about)
+                except StoreDamaged as error:
+                    self._waiting += 1
+                    self._tell_once(error)
+                    continue
                 if child.ended:
                     results.append(result_of(child))
+            readable.append(row)
+        if not readable:
+            return False
         request = ChildrenEnded(children=tuple(results))
-        return await self._apply(tenant_id, parent_id, request, rows) is not Applied.LATER
+        return await self._apply(tenant_id, parent_id, request, readable) is not Applied.LATER
 
     async def _look_for_waiver(self, row: ContinuationRow) -> bool:
         """Open the gate the instance waits at if somebody waived it; returns whether the note is done."""

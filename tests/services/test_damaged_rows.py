@@ -141,6 +141,31 @@ def test_beside_damaged_rows_a_tree_a_retry_and_a_lost_attempt_go_on(world: Worl
     run(story())
 
 
+def test_the_end_of_a_child_that_cannot_be_read_waits_and_those_of_others_count(world: World) -> None:
+    async def story() -> None:
+        file = await on_disk(world)
+        tree = await world.new(TREE)
+        first, second = await world.must_lease(), await world.must_lease()
+        for lease in (first, second):
+            await world.end(lease)
+        broken = first.attempt.instance_id
+        harm(file, "UPDATE instances SET state = '{' WHERE instance_id = ?", broken)
+        while await world.dispatcher.step():
+            pass
+        third = await world.must_lease()  # room was made by the one that can be read
+        await world.end(third)
+        while await world.dispatcher.step():
+            pass
+        fan_out = (await world.now(tree.instance_id)).fan_out
+        assert fan_out is not None
+        assert (fan_out.started, fan_out.ended) == (3, 2)
+        notes = await world.storage.continuations()
+        assert [note.continuation.about for note in notes] == [broken]
+        await world.storage.close()
+
+    run(story())
+
+
 def test_what_a_dead_process_held_is_taken_back_and_its_damaged_attempt_left(world: World) -> None:
     async def story() -> None:
         file = await on_disk(world)
