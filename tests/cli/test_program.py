@@ -283,3 +283,11 @@ def test_a_parent_names_the_children_that_failed(chatflow: Program, tmp_path: Pa
     told = chatflow("run", f"{folder}/", status=4).stdout
     (child,) = re.findall(r"    b: chatflow status (wfi_\w+)\n", told)
     assert "AssertionError" in chatflow("status", child).stdout
+
+
+def test_a_question_about_an_instance_makes_no_home(chatflow: Program, tmp_path: Path) -> None:
+    absent = tmp_path / "mistyped"
+    for words in (["status", "last"], ["history", "wfi_0"], ["terminate", "last"], ["trigger", "last"]):
+        told = chatflow(*words, "--home", str(absent), status=6).stderr
+        assert told.startswith(f"chatflow: {absent}: nothing has been run there")
+        assert not absent.exists()

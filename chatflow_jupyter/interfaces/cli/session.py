@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput
+from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput, NotFound
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, InstanceId, Principal, TenantId
 from chatflow_jupyter.interfaces.cli.logs import start_logging
 from chatflow_jupyter.interfaces.cli.main import INTERRUPTED, say
@@ -98,6 +98,11 @@ def in_session(options: argparse.Namespace, role: Role, action: Callable[[Sessio
 
     settings = settings_of(options)
     tenant_id = tenant_of(options)
+    if getattr(options, "instance", None) is not None and not settings.home.exists():
+        raise NotFound(
+            f"{settings.home}: nothing has been run there, so there is no instance; start one with "
+            "`chatflow run`, or say --home"
+        )
     start_logging(settings)
     followed: list[InstanceId] = []
 
