@@ -13,11 +13,11 @@ from .gate_rules import approval_is_void
 from .ids import AttemptId
 from .instance import Failure
 from .json_schema import check_value
-from .json_values import JsonObject, check_json, encoded_size_bytes
+from .json_values import JsonObject, check_json
+from .report_sizes import outcome_size_fault
 from .requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
 from .spawn_rules import spawn_failure
 
-MAX_OUTCOME_BYTES = 256 * 1024
 MAX_LOST_ATTEMPTS = 3
 MAX_CUT_OFF_ATTEMPTS = 10
 
@@ -151,14 +151,9 @@ def _outcome_fault(outputs: JsonObject, schema: Mapping[str, object] | None) -> 
         check_json(outputs, what="outputs")
     except InvalidInput as error:
         return error.message
-    size_bytes = encoded_size_bytes(outputs)
-    if size_bytes > MAX_OUTCOME_BYTES:
-        return (
-            f"outputs: {size_bytes} bytes are more than the {MAX_OUTCOME_BYTES} allowed; "
-            "store large data with ctx.artifact"
-        )
-    if schema is None:
-        return None
+    fault = outcome_size_fault(outputs)
+    if fault is not None or schema is None:
+        return fault
     try:
         check_value(outputs, schema, what="outputs")  # type: ignore[arg-type]  # a JSON Schema, checked at load
     except InvalidInput as error:

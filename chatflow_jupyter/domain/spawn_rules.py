@@ -6,10 +6,10 @@ from .draft import Draft
 from .errors import InvalidInput
 from .fan_out import MAX_KEY_LENGTH, known_children, no_room
 from .instance import Failure, Spawned
-from .json_values import check_json, encoded_size_bytes
+from .json_values import check_json
+from .report_sizes import spawned_size_fault
 
 MAX_SPAWNED = 10_000
-MAX_SPAWNED_BYTES = 256 * 1024
 
 
 def spawn_failure(draft: Draft, spawned: Sequence[Spawned]) -> Failure | None:
@@ -47,10 +47,4 @@ def _fault(draft: Draft, spawned: Sequence[Spawned]) -> str | None:
             check_json([each.key, each.context], what=f"child {number}")
         except InvalidInput as error:
             return error.message
-    size_bytes = encoded_size_bytes([[each.schema_ref, each.key, each.context] for each in spawned])
-    if size_bytes > MAX_SPAWNED_BYTES:  # the parent's row holds them until they have ended
-        return (
-            f"schemas, keys and contexts are {size_bytes} bytes, more than the {MAX_SPAWNED_BYTES} allowed; "
-            "store large data with ctx.artifact and read it with ctx.parent_input"
-        )
-    return None
+    return spawned_size_fault(spawned)

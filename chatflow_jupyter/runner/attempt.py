@@ -11,6 +11,7 @@ from pathlib import Path
 from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.json_values import JsonValue
+from chatflow_jupyter.domain.report_sizes import outcome_size_fault, spawned_size_fault
 from chatflow_jupyter.ports.execution import IExecution
 from chatflow_jupyter.ports.records import AttemptReport, Lease, Progress
 
@@ -102,8 +103,7 @@ async def run_attempt(
         return AttemptReport(duration_sec=time.monotonic() - began, failure=failed)
     unstored = await _keep(execution, lease, folder)
     failure = unstored if result.error is None else failure_of(result.error)
-    if failure is None and result.spawn_fault is not None:
-        failure = Failure(code="invalid_children", message=result.spawn_fault)
+    failure = failure or _unfit(result)
     return AttemptReport(
         duration_sec=time.monotonic() - began,
         outputs=result.outputs if failure is None else {},
@@ -111,6 +111,15 @@ async def run_attempt(
         spawned=tuple(result.spawned) if failure is None else (),
         failure=failure,
     )
+
+
+def _unfit(result: NotebookResult) -> Failure | None:
+    """Return why what the notebook said cannot be reported: too much would not reach whoever decides."""
+    fault = outcome_size_fault(result.outputs)
+    if fault is not None:
+        return Failure(code="invalid_outputs", message=fault)
+    fault = result.spawn_fault or spawned_size_fault(result.spawned)
+    return None if fault is None else Failure(code="invalid_children", message=fault)
 
 
 async def _run(

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence
+from chatflow_jupyter.domain.errors import ChatFlowError, InternalError, StaleFence
 from chatflow_jupyter.domain.ids import RunnerId
+from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.ports.execution import IExecution
 from chatflow_jupyter.ports.records import AttemptReport, Lease
 
@@ -110,6 +111,15 @@ class Runner:
                 return
             except (StaleFence, OrchestratorGone):
                 raise
+            except InternalError as error:  # no report will do: a lost attempt would only be made again
+                log.exception("attempt %s cannot be reported", attempt.attempt_id)
+                failed = Failure(code="environment_error", message=f"its report failed: {error.message}")
+                await self._execution.complete(
+                    attempt.attempt_id,
+                    attempt.fence,
+                    AttemptReport(duration_sec=report.duration_sec, failure=failed),
+                )
+                return
             except ChatFlowError as error:
                 if not left:
                     raise

@@ -110,3 +110,14 @@ def test_a_child_that_no_store_could_hold_fails_its_attempt_and_costs_no_runner(
     assert failed["failure"]["code"] == "invalid_children"
     assert "nested deeper than 64 levels" in failed["failure"]["message"]
     assert product.counts("AttemptLost") == {}
+
+
+def test_outcomes_too_large_for_any_link_fail_their_attempt_once(
+    product: Product, workshop: Workshop
+) -> None:
+    large = [f"ctx.output('x{number}', 'é' * 4_500_000)" for number in range(3)]
+    notebook = workshop.notebook("large.ipynb", large)
+    failed = product.run("run", notebook, "--json", status=4).json
+    assert failed["failure"]["code"] == "invalid_outputs"
+    assert "bytes are more than the 262144 allowed" in failed["failure"]["message"]
+    assert product.counts("AttemptLost") == {}

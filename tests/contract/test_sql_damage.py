@@ -11,12 +11,14 @@ from chatflow_jupyter.adapters.sql.storage import DatabaseStateStorage
 from chatflow_jupyter.domain.decision import Continuation, ContinuationKind, TimerChange, TimerKind
 from chatflow_jupyter.domain.errors import StoreDamaged
 from chatflow_jupyter.domain.ids import InstanceId
+from chatflow_jupyter.domain.instance import PhaseRecord, PhaseState
 from tests.contract.making import (
     LOCAL,
     NOW,
     OTHER,
     RUNNER,
     birth,
+    born,
     claimed,
     commit_of,
     later,
@@ -157,6 +159,25 @@ async def test_whoever_asks_for_a_damaged_row_is_told(
     await harm(sqlite_storage, "attempts", ["a"], "parameters", sql)
     with pytest.raises(StoreDamaged):
         await ask(sqlite_storage, attempt)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "json_set(state, '$.phase', json('{}'))",
+        "json_set(state, '$.phases.collect.attempts', 'many')",
+        "json_set(state, '$.phases.collect.failures', json('true'))",
+    ],
+)
+async def test_an_instance_whose_values_are_of_another_kind_is_damaged(
+    sqlite_storage: DatabaseStateStorage, sql: str
+) -> None:
+    record = PhaseRecord(state=PhaseState.ACTIVE)
+    await born(sqlite_storage, "a", phase="collect", phases={"collect": record})
+    assert (await sqlite_storage.instance(LOCAL, wfi("a"))).phases == {"collect": record}
+    await harm(sqlite_storage, "instances", ["a"], "state", sql)
+    with pytest.raises(StoreDamaged, match="table instances"):
+        await sqlite_storage.instance(LOCAL, wfi("a"))
 
 
 async def test_damage_is_a_warning_with_table_row_and_what_to_do(

@@ -119,7 +119,7 @@ def instance_of(row: Row[Any]) -> Instance:
         waiting_reason=None if row.waiting_reason is None else WaitingReason(row.waiting_reason),
         waiting_detail=state["waiting_detail"],
         paused=bool(row.paused),
-        phase=state["phase"],
+        phase=_name(state["phase"]),
         phases={name: _phase_of(record) for name, record in state["phases"].items()},
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
@@ -195,13 +195,25 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
     }
 
 
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"a {type(value).__name__} is no count")
+    return value
+
+
+def _name(value: object) -> str | None:
+    if not (value is None or isinstance(value, str)):
+        raise ValueError(f"a {type(value).__name__} is no name")
+    return value
+
+
 def _phase_of(record: dict[str, Any]) -> PhaseRecord:
     return PhaseRecord(
         state=PhaseState(record["state"]),
-        attempts=record["attempts"],
-        failures=record["failures"],
-        lost=record["lost"],
-        cut_off=record.get("cut_off", 0),
+        attempts=_whole(record["attempts"]),
+        failures=_whole(record["failures"]),
+        lost=_whole(record["lost"]),
+        cut_off=_whole(record.get("cut_off", 0)),
         triggered=record["triggered"],
         approved=record["approved"],
         gate=outcome_of(record.get("gate")),

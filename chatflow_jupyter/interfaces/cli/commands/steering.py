@@ -109,7 +109,7 @@ def _add_answer(trigger: argparse.ArgumentParser) -> None:
         "--seen",
         metavar="SHA256",
         help="answer only if the artifacts are those you looked at: `gate.shown` of `status --json`, or "
-        "its first 8 digits or more",
+        "its first 12 digits or more",
     )
 
 

@@ -1,0 +1,31 @@
+"""How much an attempt may report: checked where it runs, before it is sent, and again where it is decided."""
+
+from collections.abc import Sequence
+
+from .instance import Spawned
+from .json_values import JsonObject, encoded_size_bytes
+
+MAX_OUTCOME_BYTES = 256 * 1024
+MAX_SPAWNED_BYTES = 256 * 1024
+
+
+def outcome_size_fault(outputs: JsonObject) -> str | None:
+    """Return why the outcome is too large, or None."""
+    size_bytes = encoded_size_bytes(outputs)
+    if size_bytes <= MAX_OUTCOME_BYTES:
+        return None
+    return (
+        f"outputs: {size_bytes} bytes are more than the {MAX_OUTCOME_BYTES} allowed; "
+        "store large data with ctx.artifact"
+    )
+
+
+def spawned_size_fault(spawned: Sequence[Spawned]) -> str | None:
+    """Return why the children are too large, or None: the parent's row holds them until they have ended."""
+    size_bytes = encoded_size_bytes([[each.schema_ref, each.key, each.context] for each in spawned])
+    if size_bytes <= MAX_SPAWNED_BYTES:
+        return None
+    return (
+        f"schemas, keys and contexts are {size_bytes} bytes, more than the {MAX_SPAWNED_BYTES} allowed; "
+        "store large data with ctx.artifact and read it with ctx.parent_input"
+    )
