@@ -10,7 +10,7 @@ from .decision import QueueAttempt, TimerKind
 from .definition import END, Definition, Phase, Retries
 from .draft import Draft
 from .events import EventType
-from .fan_out import begin_fan_out
+from .fan_out import begin_fan_out, stuck_children
 from .gates import pass_gate
 from .ids import attempt_id
 from .instance import (
@@ -94,7 +94,11 @@ def fail_instance(draft: Draft, failure: Failure) -> None:
         draft.fail(replace(failure, code="compensation_failed", message=message))
     elif draft.definition.on_failure == "compensate" and undo_steps(draft.definition, instance):
         begin_undoing(draft, Undoing(goal="failed", reason=failure.message, failure=failure))
-        advance(draft)
+        stuck = stuck_children(draft.instance)
+        if stuck is None:
+            advance(draft)
+        else:
+            fail_instance(draft, stuck)
     else:
         draft.fail(failure)
 

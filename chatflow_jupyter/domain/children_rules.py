@@ -39,7 +39,7 @@ def resume_through_children(draft: Draft, principal: Principal) -> Refusal | Non
     if draft.instance.is_undoing:
         ask_children(draft)
         return None
-    over = fan_out.failed - len(failed_children(draft))
+    over = fan_out.failed - len(failed_children(draft.instance))
     if over:
         message = f"{over} children were terminated or undone and cannot be resumed"
         return cannot_resume(draft, principal, "child_terminated", message)

@@ -104,16 +104,35 @@ def count_results(draft: Draft, results: Sequence[ChildResult]) -> int:
     return counted
 
 
-def failed_children(draft: Draft) -> dict[str, JsonObject]:
+def failed_children(instance: Instance) -> dict[str, JsonObject]:
     """Return the entries of the current phase's children that can be resumed, by key."""
-    known, phase = known_children(draft.instance), draft.phase.name
     return {
         key: entry
-        for key, entry in known.items()
+        for key, entry in known_children(instance).items()
         if isinstance(entry, Mapping)
-        and (entry["status"], entry["phase"]) == (Status.FAILED, phase)
+        and (entry["status"], entry["phase"]) == (Status.FAILED, instance.phase)
         and entry.get("compensation") != "done"
     }
+
+
+def has_stuck_child(instance: Instance) -> bool:
+    """Whether a child of any phase, as far as the instance has heard, could not undo what it did."""
+    known = known_children(instance).values()
+    return any(
+        isinstance(entry, Mapping)
+        and (entry["status"], entry.get("compensation")) == (Status.FAILED, "failed")
+        for entry in known
+    )
+
+
+def stuck_children(instance: Instance) -> Failure | None:
+    """Return what keeps the instance from undoing its own: children of its phase that could not, or None."""
+    failed = failed_children(instance) if instance.fan_out is not None else {}
+    stuck = [key for key, entry in failed.items() if entry.get("compensation") == "failed"]
+    if instance.fan_out is None or not stuck:
+        return None
+    message = f"{len(stuck)} of {instance.fan_out.total} children could not undo what they did: {stuck[0]}"
+    return Failure(code="child_failed", message=message, phase=instance.phase)
 
 
 def reopen_failures(draft: Draft) -> int:
@@ -121,7 +140,7 @@ def reopen_failures(draft: Draft) -> int:
     fan_out = draft.instance.fan_out
     assert fan_out is not None
     known = known_children(draft.instance)
-    reopened = {key: {**entry, "status": REOPENED} for key, entry in failed_children(draft).items()}
+    reopened = {key: {**entry, "status": REOPENED} for key, entry in failed_children(draft.instance).items()}
     count = len(reopened)
     draft.change(
         variables={**draft.instance.variables, "children": {**known, **reopened}},

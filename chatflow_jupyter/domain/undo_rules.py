@@ -4,8 +4,8 @@ from .advance import advance, fail_instance, reopen_phase
 from .compensation import begin_undoing, is_step, undo_steps
 from .decision import CancelAttempt, ContinuationKind, Refusal
 from .draft import Draft
-from .fan_out import failed_children, had_children, reopen_failures
-from .instance import Failure, PhaseState, Status, Undoing, WaitingReason
+from .fan_out import failed_children, had_children, has_stuck_child, reopen_failures, stuck_children
+from .instance import PhaseState, Status, Undoing, WaitingReason
 from .requests import Terminate
 
 
@@ -44,14 +44,13 @@ def ask_children(draft: Draft) -> None:
 
 def children_ended_undone(draft: Draft) -> None:
     """Once all children ended, undo what the instance did itself; a child that could not holds that up."""
-    fan_out, left = draft.instance.fan_out, failed_children(draft)
+    fan_out, left = draft.instance.fan_out, failed_children(draft.instance)
     assert fan_out is not None
     if fan_out.alive:
         return
-    stuck = [key for key, entry in left.items() if entry.get("compensation") == "failed"]
-    if stuck:
-        message = f"{len(stuck)} of {fan_out.total} children could not undo what they did: {stuck[0]}"
-        fail_instance(draft, Failure(code="child_failed", message=message, phase=draft.phase.name))
+    stuck = stuck_children(draft.instance)
+    if stuck is not None:
+        fail_instance(draft, stuck)
     elif left:  # they failed before they were asked to undo
         ask_children(draft)
     else:
@@ -71,9 +70,10 @@ def _go_back(draft: Draft) -> None:
 
 
 def _anything_to_undo(draft: Draft) -> bool:
-    return _children_to_undo(draft) or bool(undo_steps(draft.definition, draft.instance))
+    own = bool(undo_steps(draft.definition, draft.instance))
+    return own or _children_to_undo(draft) or has_stuck_child(draft.instance)
 
 
 def _children_to_undo(draft: Draft) -> bool:
     fan_out = draft.instance.fan_out
-    return fan_out is not None and (fan_out.alive > 0 or bool(failed_children(draft)))
+    return fan_out is not None and (fan_out.alive > 0 or bool(failed_children(draft.instance)))

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from chatflow_jupyter.domain.decision import ContinuationKind
-from chatflow_jupyter.domain.fan_out import is_awaited, is_reopened
+from chatflow_jupyter.domain.fan_out import has_stuck_child, is_awaited, is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import ChildResult, Pause, Request, Resume, Terminate, Trigger
@@ -27,9 +27,11 @@ def result_of(child: Instance) -> ChildResult:
 
 
 def _compensation_of(child: Instance) -> Literal["done", "failed"] | None:
+    """Return how far it came in undoing; it came no further than the children it failed with."""
     if child.compensated:
         return "done"
-    return "failed" if child.is_undoing and child.status is Status.FAILED else None
+    failed = child.status is Status.FAILED
+    return "failed" if failed and (child.is_undoing or has_stuck_child(child)) else None
 
 
 def _is_awaited(parent: Instance, child: Instance) -> bool:
@@ -54,14 +56,23 @@ def _pause_like(parent: Instance, child: Instance) -> Request | None:
     return None
 
 
+def _end_below_undone(child: Instance) -> Request | None:
+    """Return what ends a child whose parent is undone: never what would give up an undoing for good."""
+    if child.is_undoing:  # it is on its way back, or a person has to help it there
+        return None
+    left = not child.ended or _compensation_of(child) == "failed"
+    return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was undone", compensate=left)
+
+
 def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance) -> Request | None:
     """Return what the parent's note means for this child, or None when it no longer applies."""
     match kind:
         case ContinuationKind.PAUSE_CHILDREN | ContinuationKind.RESUME_CHILDREN:
             return _pause_like(parent, child)
-        case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED or parent.compensated:
-            how = "terminated" if parent.status is Status.TERMINATED else "undone"
-            return Terminate(principal=ENGINE_PRINCIPAL, reason=f"its parent was {how}")
+        case ContinuationKind.TERMINATE_CHILDREN if parent.compensated:
+            return _end_below_undone(child)
+        case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
+            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
         case ContinuationKind.TERMINATE_CHILDREN if _waits_for_its_undoing(parent, child):
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):

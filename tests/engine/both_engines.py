@@ -67,6 +67,7 @@ class BothEngines:
         self.clock, self.random, self.death = clock, random, death
         self.ids, self.model, self.storage = CountedIds(), Model(), FaultyStorage(storage)
         self.log: list[str] = []
+        self.ended_by_parent: set[str] = set()
         self.compare_every = 1
         self.told: dict[tuple[str, int], dict[str, Any]] = {}
         self.position = 0

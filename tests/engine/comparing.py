@@ -11,7 +11,7 @@ from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.tree import node_class, tree_status
 from chatflow_jupyter.ports.records import AttemptRow
-from tests.engine.invariants import check_standing
+from tests.engine.invariants import check_no_undoing_is_lost, check_standing
 from tests.engine.questions import TENANT
 from tests.engine.times import START
 
@@ -50,6 +50,7 @@ async def compare(both: "BothEngines") -> None:
     same("notes", Counter((str(n.kind), n.instance_id, n.about) for n in notes), Counter(model.notes))
     await _compare_timers(both, nodes)
     await _compare_events(both, nodes)
+    check_no_undoing_is_lost(nodes, both.ended_by_parent)
     _nothing_is_stuck(nodes, attempts, [str(note.instance_id) for note in notes])
 
 
@@ -172,6 +173,8 @@ async def _compare_events(both: "BothEngines", nodes: dict[str, Instance]) -> No
     by_instance: dict[str, list[tuple[int, int]]] = {}
     for one in stored:
         name = str(one.event.instance_id)
+        if str(one.event.data.get("reason")).startswith("its parent was "):
+            both.ended_by_parent.add(name)
         by_instance.setdefault(name, both.last_event.get(name, [])).append((one.event.seq, one.event.index))
     for name, places in by_instance.items():
         both.last_event[name] = places[-1:]

@@ -1,6 +1,6 @@
 """What is true of every decision, whatever was asked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from chatflow_jupyter.domain.decision import (
@@ -90,6 +90,20 @@ def check_standing(instance: Instance) -> None:
         assert record.notebook_done, "children wait to be born of a notebook that has not succeeded"
     check_json(instance.variables)
     check_json(instance.view)
+
+
+def check_no_undoing_is_lost(nodes: Mapping[str, Instance], ended_by_parent: Collection[str]) -> None:
+    """Assert that nothing below what is undone was ended before it had undone what it did.
+
+    Only a person gives that up: of the instance itself, or of one above it and not because that was undone.
+    """
+    for name, node in nodes.items():
+        if node.status is not Status.TERMINATED or not node.is_undoing:
+            continue
+        above = node
+        while str(above.instance_id) in ended_by_parent and above.parent is not None:
+            above = nodes[str(above.parent.instance_id)]
+            assert not above.compensated, f"{name} was ended though it had not undone what it did"
 
 
 def check_timers(definition: Definition, instance: Instance, timers: Timers) -> None:

@@ -258,9 +258,12 @@ class Model(Undoing):
                 self.pause(child)
             else:
                 self.resume(child)
-        elif kind == "terminate_children" and (
-            parent["status"] == "terminated" or self.is_compensated(parent)
-        ):
+        elif kind == "terminate_children" and self.is_compensated(parent):
+            if self.is_undoing(child):
+                return False  # nobody but a person gives an undoing up
+            left = child["status"] not in OVER or self.how_undone(child) == "failed"
+            self.terminate(child, undo=left)
+        elif kind == "terminate_children" and parent["status"] == "terminated":
             self.terminate(child)
         elif kind == "terminate_children" and self.is_asked_to_undo(parent, child):
             self.terminate(child, undo=True)

@@ -80,7 +80,10 @@ class Undoing(Gates):
             self.end(node, "failed", "compensation_failed")
         elif PLAIN[node["name"]].get("on_failure") == "compensate" and self.steps(node):
             self.begin_undoing(node, "failed", code)
-            self.go_on(node)
+            if node["fan"] and self.stuck(node):
+                self.fail(node, "child_failed")
+            else:
+                self.go_on(node)
         else:
             self.end(node, "failed", code)
 
@@ -89,6 +92,7 @@ class Undoing(Gates):
         if self.is_undoing(node) and node["status"] != "failed":
             raise No("busy")
         children = node["fan"] and (self.alive(node) or self.failed_children(node))
+        children = children or self.has_stuck_child(node)
         if self.is_compensated(node) or not (children or self.steps(node)):
             self.terminate(node)
             return
@@ -124,7 +128,7 @@ class Undoing(Gates):
         if self.alive(node):
             return
         failed = self.failed_children(node)
-        if any(node["fan"]["seen"][index]["undone"] == "failed" for index in failed):
+        if self.stuck(node):
             self.fail(node, "child_failed")
         elif failed:
             self.ask_children(node)
@@ -155,7 +159,18 @@ class Undoing(Gates):
         """Return how far an ended child came in undoing."""
         if self.is_compensated(node):
             return "done"
-        return "failed" if self.is_undoing(node) and node["status"] == "failed" else None
+        if node["status"] != "failed":
+            return None
+        return "failed" if self.is_undoing(node) or self.has_stuck_child(node) else None
+
+    def stuck(self, node: Node) -> bool:
+        """Whether children of the phase, or some below them, could not undo what they did."""
+        return any(node["fan"]["seen"][i]["undone"] == "failed" for i in self.failed_children(node))
+
+    def has_stuck_child(self, node: Node) -> bool:
+        """Whether it has heard so of a child of any phase."""
+        heard = node["vars"].get("children", {}).values()
+        return any(one["status"] == "failed" and one.get("compensation") == "failed" for one in heard)
 
     def is_asked_to_undo(self, parent: Node, child: Node) -> bool:
         """Whether the parent waits for this child to undo what it did."""

@@ -91,6 +91,22 @@ def undone_children_are_resumed_by_their_parent(stack: ExitStack) -> None:
 
 
 @undo_fault
+def an_undone_parent_ends_a_child_that_could_not_undo(stack: ExitStack) -> None:
+    put(stack, lambda _: None, "stuck_children", advance)
+
+
+@undo_fault
+def what_is_left_below_is_ended_for_good_when_its_parent_is_undone(stack: ExitStack) -> None:
+    honest = family._end_below_undone
+
+    def end(child: Instance) -> Any:
+        ends = honest(replace(child, undoing=None)) if child.is_undoing else honest(child)
+        return replace(ends, compensate=False)  # type: ignore[type-var]
+
+    put(stack, end, "_end_below_undone", family)
+
+
+@undo_fault
 def a_gate_or_a_risk_holds_undoing_up(stack: ExitStack) -> None:
     honest = advance._enter
 

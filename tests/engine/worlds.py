@@ -179,6 +179,18 @@ phases:
     spawns: {schemas: [leaf, egg, parcel], max_parallel: 2}
   - {name: rest, notebook: rest.ipynb}
 """
+CONVOY = """
+name: convoy
+automation_level: 100
+on_failure: compensate
+phases:
+  - {name: book, notebook: book.ipynb, compensate: unbook.ipynb}
+  - name: spare
+    children: {schema: crate, items: [s], on_failure: continue}
+  - name: drive
+    children: {schema: crate, items: [x, y], max_parallel: 2}
+  - {name: arrive, notebook: arrive.ipynb}
+"""
 TRIP = """
 name: trip
 automation_level: 60
@@ -207,11 +219,12 @@ TEXTS = {
     "order": ORDER,
     "crate": CRATE,
     "depot": DEPOT,
+    "convoy": CONVOY,
     "trip": TRIP,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
 ROOTS = ("hatch", "board", "grove", "review", "survey", "solo", "branch")
-UNDONE = ("trip", "order", "depot", "crate")
+UNDONE = ("trip", "order", "depot", "crate", "convoy")
 """Roots whose phases can be undone: some histories are about them only."""
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}
 
