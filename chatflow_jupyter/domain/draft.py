@@ -110,6 +110,13 @@ class Draft:
             EventType.INSTANCE_WAITING, phase=self.instance.phase, reason=str(reason), detail=detail, **data
         )
 
+    def lift_pause(self) -> None:
+        """Mark the instance as no longer paused and say so, also to those below it."""
+        self.change(paused=False)
+        self.emit(EventType.INSTANCE_RESUMED, phase=self.instance.phase, from_status="paused")
+        if self.instance.descendants:
+            self.continue_self(ContinuationKind.RESUME_CHILDREN)
+
     def end_phase(self, state: PhaseState, reason: str | None = None) -> None:
         """Close the current phase."""
         self.change_record(state=state, ended_at=self.now, reason=reason)

@@ -174,10 +174,7 @@ def _pause(draft: Draft, instance: Instance) -> Refusal | None:
 def _resume(draft: Draft, instance: Instance) -> Refusal | None:
     if not instance.paused:
         return Refusal(code="not_paused", message=f"the instance is not paused but {_standing(instance)}")
-    draft.change(paused=False)
-    draft.emit(EventType.INSTANCE_RESUMED, phase=instance.phase, from_status="paused")
-    if instance.descendants:
-        draft.continue_self(ContinuationKind.RESUME_CHILDREN)
+    draft.lift_pause()
     if instance.waiting_reason is WaitingReason.APPROVAL:
         arm_gate_expiry(draft)
         look_for_waiver(draft)

@@ -13,6 +13,10 @@ def terminate_instance(draft: Draft, request: Terminate) -> Refusal | None:
     """End the instance for good; with `compensate` only once what it and its children did is undone."""
     instance = draft.instance
     if request.compensate and instance.is_undoing and instance.status is not Status.FAILED:
+        if instance.paused:
+            return Refusal(
+                code="paused", message="what it did is being undone, but that is paused; resume it"
+            )
         return Refusal(code="busy", message="what it did is being undone already")
     if instance.attempt is not None:
         draft.attempts.append(CancelAttempt(attempt_id=instance.attempt.attempt_id, ended_at=draft.now))
@@ -21,8 +25,9 @@ def terminate_instance(draft: Draft, request: Terminate) -> Refusal | None:
         draft.terminate(reason)
         return None
     failure = instance.failure if instance.undoing is None else instance.undoing.failure
+    if instance.paused:
+        draft.lift_pause()
     begin_undoing(draft, Undoing(goal="terminated", reason=reason, failure=failure))
-    draft.change(paused=False)
     if instance.fan_out is None:
         _go_back(draft)
     else:

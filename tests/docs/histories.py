@@ -191,6 +191,8 @@ def states() -> dict[str, History]:
         made
         | {"paused, was running": History.of(PLAIN).do(START, started, PAUSE)}
         | {"paused, was waiting": History.of(GATED).do(START, PAUSE)}
+        | {"paused, was compensating": _gone_wrong(UNDOING).do(started, PAUSE)}
+        | {"paused, to undo": History.of(CHILDREN).do(START, COMPENSATE, PAUSE)}
     )
 
 

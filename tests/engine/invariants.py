@@ -206,7 +206,6 @@ def _check_notes(before: Instance, decision: Decision) -> None:
         assert cleared == set(TimerKind) or before.ended, "an ended instance keeps a timer"
     if after.status is Status.TERMINATED and before.descendants:
         assert ContinuationKind.TERMINATE_CHILDREN in kinds
-    begins_to_undo = after.undoing is not before.undoing
-    if before.descendants and after.paused != before.paused and not after.ended and not begins_to_undo:
+    if before.descendants and after.paused != before.paused and not after.ended:
         wanted = ContinuationKind.PAUSE_CHILDREN if after.paused else ContinuationKind.RESUME_CHILDREN
         assert wanted in kinds

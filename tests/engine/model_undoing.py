@@ -90,7 +90,7 @@ class Undoing(Gates):
     def terminate_undone(self, node: Node) -> None:
         """End for good, once what it did is undone; its children first."""
         if self.is_undoing(node) and node["status"] != "failed":
-            raise No("busy")
+            raise No("paused" if node["paused"] else "busy")
         children = node["fan"] and (self.alive(node) or self.failed_children(node))
         children = children or self.has_stuck_child(node)
         if self.is_compensated(node) or not (children or self.steps(node)):
@@ -98,6 +98,8 @@ class Undoing(Gates):
             return
         self.cancel(node)
         self.begin_undoing(node, "terminated", node["undo"]["failure"] if node["undo"] else node["failure"])
+        if node["paused"] and node["had_children"]:
+            self.notes.append(("resume_children", node["id"], None))
         node["paused"] = False
         if node["fan"]:
             self.ask_children(node)

@@ -91,6 +91,11 @@ def undone_children_are_resumed_by_their_parent(stack: ExitStack) -> None:
 
 
 @undo_fault
+def what_is_undone_leaves_the_children_paused(stack: ExitStack) -> None:
+    put(stack, lambda draft: draft.change(paused=False), "lift_pause", Draft)
+
+
+@undo_fault
 def an_undone_parent_ends_a_child_that_could_not_undo(stack: ExitStack) -> None:
     put(stack, lambda _: None, "stuck_children", advance)
 

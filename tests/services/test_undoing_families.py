@@ -165,6 +165,29 @@ def test_a_child_somebody_resumed_is_not_ended_half_done(world: World, *, by_per
     run(story())
 
 
+def test_asking_a_paused_tree_to_undo_lifts_its_pause_also_where_undoing_had_begun(world: World) -> None:
+    async def story() -> None:
+        parent = await world.new(PARENT, files={"child__yaml": CHILD})
+        await attempt(world, "prepare")
+        await attempt(world, "charge")
+        await attempt(world, "two", fails=True)
+        ask = (LOCAL_TENANT, parent.instance_id, LOCAL_PRINCIPAL)
+        await world.orchestrator.pause(*ask)
+        await settle(world)
+        assert (await only_child(world, parent)).paused
+        await world.orchestrator.terminate(*ask, compensate=True)
+        await settle(world)
+        events = await world.storage.events(LOCAL_TENANT, instance_id=parent.instance_id, after=0, limit=99)
+        told = [str(one.event.type) for one in events]
+        assert told[told.index("InstancePaused") + 1 :][:2] == ["InstanceResumed", "CompensationStarted"]
+        await attempt(world, "charge.compensate")
+        await attempt(world, "prepare.compensate")
+        over = await world.now(parent.instance_id)
+        assert (over.status, over.compensated) == (Status.TERMINATED, True)
+
+    run(story())
+
+
 def test_that_an_undoing_was_lost_is_noticed_without_a_model(world: World) -> None:
     plainly = Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was undone")
 
