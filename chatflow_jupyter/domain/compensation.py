@@ -39,6 +39,8 @@ def begin_undoing(draft: Draft, undoing: Undoing) -> None:
     draft.change(undoing=undoing, attempt=None, gate=None, failure=None, ended_at=None)
     for kind in TimerKind:
         draft.set_timer(kind, None)
+    if draft.instance.descendants:  # those alive shall undo as well, also where nobody waits for them
+        draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
     draft.emit(
         EventType.COMPENSATION_STARTED,
         phase=draft.instance.phase,

@@ -31,12 +31,18 @@ def terminate_instance(draft: Draft, request: Terminate) -> Refusal | None:
     if instance.fan_out is None:
         _go_back(draft)
     else:
-        ask_children(draft)
+        _await_children(draft)
     return None
 
 
 def ask_children(draft: Draft) -> None:
     """Have the children of the current phase undo what they did, those that failed too, and wait for them."""
+    _await_children(draft)
+    if draft.instance.waiting_reason is WaitingReason.CHILDREN:
+        draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
+
+
+def _await_children(draft: Draft) -> None:
     reopen_failures(draft)
     fan_out = draft.instance.fan_out
     assert fan_out is not None
@@ -44,7 +50,6 @@ def ask_children(draft: Draft) -> None:
         _go_back(draft)
         return
     draft.wait(WaitingReason.CHILDREN, f"{fan_out.alive} children of phase {draft.phase.name} to be undone")
-    draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
 
 
 def children_ended_undone(draft: Draft) -> None:

@@ -75,6 +75,10 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
         case ContinuationKind.TERMINATE_CHILDREN if _waits_for_its_undoing(parent, child):
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
+        case ContinuationKind.TERMINATE_CHILDREN if parent.is_undoing and not (
+            child.ended or child.is_undoing
+        ):
+            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
             return Trigger(principal=ENGINE_PRINCIPAL)
         case _:

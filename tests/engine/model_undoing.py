@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.engine.model_gates import Gates
 from tests.engine.model_people import No
-from tests.engine.model_rules import Node
+from tests.engine.model_rules import OVER, Node
 from tests.engine.worlds import PLAIN
 
 
@@ -61,6 +61,8 @@ class Undoing(Gates):
         """Forget what it waited for."""
         node["undo"] = {"goal": goal, "failure": failure, "done": False}
         node.update(attempt=None, votes=[], escalated=False, retry_at=None, gate_at=None, failure=None)
+        if node["had_children"]:
+            self.notes.append(("terminate_children", node["id"], None))
 
     def come_through(self, node: Node) -> None:
         """Complete; or, all being undone, end as it was to end."""
@@ -102,16 +104,21 @@ class Undoing(Gates):
             self.notes.append(("resume_children", node["id"], None))
         node["paused"] = False
         if node["fan"]:
-            self.ask_children(node)
+            self.await_children(node)
         else:
             self.go_back(node)
 
     def ask_children(self, node: Node) -> None:
         """Have them undo what they did, those that failed as well."""
+        self.await_children(node)
+        if node["reason"] == "children":
+            self.notes.append(("terminate_children", node["id"], None))
+
+    def await_children(self, node: Node) -> None:
+        """Wait until they have, if there are any."""
         self.reopen(node)
         if self.alive(node):
             self.wait(node, "children")
-            self.notes.append(("terminate_children", node["id"], None))
         else:
             self.go_back(node)
 
@@ -175,7 +182,9 @@ class Undoing(Gates):
         return any(one["status"] == "failed" and one.get("compensation") == "failed" for one in heard)
 
     def is_asked_to_undo(self, parent: Node, child: Node) -> bool:
-        """Whether the parent waits for this child to undo what it did."""
+        """Whether the parent waits for this child to undo what it did, or it is alive while that undoes."""
+        if self.is_undoing(parent) and child["status"] not in OVER and not self.is_undoing(child):
+            return True
         if not self.is_undoing(parent) or parent["reason"] != "children":
             return False
         seen = parent["fan"]["seen"].get(child["index"])

@@ -153,8 +153,9 @@ def test_a_child_somebody_resumed_is_not_ended_half_done(world: World, *, by_per
             )
         else:
             await world.end(later, failure="cell_error")
+        await settle(world)
+        assert (await only_child(world, parent)).status is Status.COMPENSATING  # together with its parent
         for _ in range(2):  # in either order
-            await settle(world)
             lease = await world.must_lease()
             assert lease.attempt.phase in ("prepare.compensate", "charge.compensate")
             await world.end(lease)
