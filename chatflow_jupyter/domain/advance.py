@@ -10,7 +10,7 @@ from .decision import QueueAttempt, TimerKind
 from .definition import END, Definition, Phase, Retries
 from .draft import Draft
 from .events import EventType
-from .fan_out import begin_fan_out, stuck_children
+from .fan_out import begin_fan_out, counted, stuck_children
 from .gates import pass_gate
 from .ids import attempt_id
 from .instance import (
@@ -188,7 +188,7 @@ def _step(draft: Draft) -> bool:
             return False
     fan_out = draft.instance.fan_out
     if fan_out is not None and fan_out.total:
-        draft.wait(WaitingReason.CHILDREN, f"{fan_out.total} children of phase {phase.name}")
+        draft.wait(WaitingReason.CHILDREN, f"{counted(fan_out.total)} of phase {phase.name}")
         return False
     succeed_phase(draft)
     return True

@@ -3,7 +3,7 @@
 from .advance import advance, fail_phase, reopen_phase, succeed_phase
 from .decision import ContinuationKind, Refusal
 from .draft import Draft
-from .fan_out import count_results, failed_children, reopen_failures, start_more
+from .fan_out import children_over, count_results, counted, reopen_failures, start_more
 from .ids import ENGINE_PRINCIPAL, Principal
 from .instance import Failure, Status, WaitingReason
 from .requests import ChildrenEnded
@@ -39,13 +39,13 @@ def resume_through_children(draft: Draft, principal: Principal) -> Refusal | Non
     if draft.instance.is_undoing:
         ask_children(draft)
         return None
-    over = fan_out.failed - len(failed_children(draft.instance))
+    over = children_over(draft.instance)
     if over:
-        message = f"{over} children were terminated or undone and cannot be resumed"
+        message = f"{counted(over)} terminated or undone, which cannot be resumed"
         return cannot_resume(draft, principal, "child_terminated", message)
     reopen_phase(draft)
     reopened = reopen_failures(draft)
-    detail = f"{fan_out.total} children of phase {draft.phase.name}"
+    detail = f"{counted(fan_out.total)} of phase {draft.phase.name}"
     draft.wait(WaitingReason.CHILDREN, detail)
     if reopened:
         draft.continue_self(ContinuationKind.RETRY_CHILDREN)
@@ -73,7 +73,7 @@ def _look_again(draft: Draft) -> None:
     assert offspring is not None
     if fan_out.failed and offspring.on_failure == "fail":
         if fan_out.alive == 0:
-            message = f"{fan_out.failed} of {fan_out.total} children failed"
+            message = f"{fan_out.failed} of {counted(fan_out.total)} failed"
             fail_phase(draft, Failure(code="child_failed", message=message, phase=draft.phase.name))
     elif fan_out.started == fan_out.total and fan_out.alive == 0:
         succeed_phase(draft, children=fan_out.total, failed=fan_out.failed)

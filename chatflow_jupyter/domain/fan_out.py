@@ -115,6 +115,22 @@ def failed_children(instance: Instance) -> dict[str, JsonObject]:
     }
 
 
+def children_over(instance: Instance) -> int:
+    """Return how many of the current phase's children keep the instance from ever being resumed.
+
+    They were terminated, or what they did was undone. On its way back an instance needs none of them.
+    """
+    fan_out = instance.fan_out
+    if fan_out is None or instance.is_undoing:
+        return 0
+    return fan_out.failed - len(failed_children(instance))
+
+
+def counted(children: int) -> str:
+    """Return the number with its noun."""
+    return "1 child" if children == 1 else f"{children} children"
+
+
 def has_stuck_child(instance: Instance) -> bool:
     """Whether a child of any phase, as far as the instance has heard, could not undo what it did."""
     known = known_children(instance).values()
@@ -131,7 +147,8 @@ def stuck_children(instance: Instance) -> Failure | None:
     stuck = [key for key, entry in failed.items() if entry.get("compensation") == "failed"]
     if instance.fan_out is None or not stuck:
         return None
-    message = f"{len(stuck)} of {instance.fan_out.total} children could not undo what they did: {stuck[0]}"
+    some = f"{len(stuck)} of {counted(instance.fan_out.total)}"
+    message = f"{some} could not undo what was done: {stuck[0]}"
     return Failure(code="child_failed", message=message, phase=instance.phase)
 
 

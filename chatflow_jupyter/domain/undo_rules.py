@@ -4,7 +4,7 @@ from .advance import advance, fail_instance, reopen_phase
 from .compensation import begin_undoing, is_step, undo_steps
 from .decision import CancelAttempt, ContinuationKind, Refusal
 from .draft import Draft
-from .fan_out import failed_children, had_children, has_stuck_child, reopen_failures, stuck_children
+from .fan_out import counted, failed_children, had_children, has_stuck_child, reopen_failures, stuck_children
 from .instance import PhaseState, Status, Undoing, WaitingReason
 from .requests import Terminate
 
@@ -49,7 +49,7 @@ def _await_children(draft: Draft) -> None:
     if fan_out.alive == 0:
         _go_back(draft)
         return
-    draft.wait(WaitingReason.CHILDREN, f"{fan_out.alive} children of phase {draft.phase.name} to be undone")
+    draft.wait(WaitingReason.CHILDREN, f"{counted(fan_out.alive)} of phase {draft.phase.name} to be undone")
 
 
 def children_ended_undone(draft: Draft) -> None:

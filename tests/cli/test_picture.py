@@ -131,7 +131,7 @@ def test_a_failure_names_cell_error_last_output_and_notebook() -> None:
 
 
 def test_the_summary_of_a_failure_says_how_to_go_on() -> None:
-    failed = instance(status=Status.FAILED, waiting_reason=None, failure=FAILURE, ended_at=NOW)
+    failed = instance(status=Status.FAILED, waiting_reason=None, fan_out=None, failure=FAILURE, ended_at=NOW)
     text = "\n".join(summary_lines(failed, now=NOW, artifacts=3, stream=io.StringIO(), command=command))
     assert text.startswith("failed  review@1.0.0  wfi_root0000000000000000000000  1 min 15 s\n")
     assert "outcome:   3 changed files" in text

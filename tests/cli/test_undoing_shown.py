@@ -6,7 +6,15 @@ from dataclasses import replace
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.ids import EventId
-from chatflow_jupyter.domain.instance import Failure, Instance, PhaseRecord, PhaseState, Status, Undoing
+from chatflow_jupyter.domain.instance import (
+    Failure,
+    FanOut,
+    Instance,
+    PhaseRecord,
+    PhaseState,
+    Status,
+    Undoing,
+)
 from chatflow_jupyter.interfaces.cli.picture import picture
 from chatflow_jupyter.interfaces.cli.sentences import SentenceDisplay
 from chatflow_jupyter.interfaces.cli.terminal import Glyphs
@@ -103,6 +111,35 @@ def test_the_summary_says_why_what_is_undone_and_what_to_do() -> None:
     assert "failed in phase ship: RuntimeError: no lorry [cell_error]" in said(over)
     assert "undone:    what it had done; it cannot be resumed, start a new one" in said(over)
     assert "chatflow retry" not in said(over)
+
+
+def test_only_what_can_be_resumed_is_said_to_go_on() -> None:
+    child = {"status": "failed", "phase": "files", "instance_id": "wfi_child", "compensation": "done"}
+    failed = instance(
+        status=Status.FAILED,
+        waiting_reason=None,
+        phase="files",
+        fan_out=FanOut(total=1, started=1, ended=1, failed=1),
+        variables={"children": {"files-0": child}},
+        failure=Failure(code="child_failed", message="1 of 1 child failed", phase="files"),
+        ended_at=NOW,
+    )
+    assert "it cannot be resumed because of 1 child terminated or undone; start a new one" in said(failed)
+    assert "chatflow retry" not in said(failed)
+    waits = replace(failed, variables={"children": {"files-0": {**child, "compensation": "failed"}}})
+    assert "go on from there: chatflow retry wfi_root" in said(waits)
+    unborn = replace(failed, phase=None, fan_out=None, variables={})
+    assert "it failed before its first phase; start a new one" in said(unborn)
+    assert "chatflow retry" not in said(unborn)
+
+
+def test_it_is_not_said_that_it_undid_what_only_its_children_had_done() -> None:
+    done = Undoing(goal="terminated", reason="enough", done=True)
+    over = undoing(
+        status=Status.TERMINATED, ended_at=NOW, undoing=done, phases={"files": LOST}, phase="files"
+    )
+    assert "undone:    what its children had done;" in said(replace(over, descendants=2))
+    assert "undone:    nothing, for it had done nothing;" in said(over)
 
 
 def test_sentences_tell_what_is_undone_and_that_all_is() -> None:

@@ -82,7 +82,7 @@ def test_a_parent_is_not_undone_over_a_child_that_could_not_undo(world: World) -
         assert held.status is Status.FAILED
         assert held.failure is not None
         assert held.failure.code == "compensation_failed"
-        assert "1 of 1 children could not undo what they did: files-0" in held.failure.message
+        assert "1 of 1 child could not undo what was done: files-0" in held.failure.message
         await world.trigger(parent.instance_id)  # the bank is open again
         await attempt(world, "charge.compensate")
         await attempt(world, "prepare.compensate")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
+from chatflow_jupyter.domain.compensation import is_step
 from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.fan_out import children_over, counted
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
 from chatflow_jupyter.domain.instance import Failure, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonValue, canonical_json
@@ -161,11 +163,21 @@ def summary_lines(
     if instance.failure is not None and instance.shown_status == "failed":
         lines += [f"  {line}" for line in failure_lines(instance.failure, instance, command)]
         if instance.undoing is None:
-            lines.append(f"  go on from there: {command('retry', instance.instance_id)}")
+            lines.append(f"  {_way_on(instance, command)}")
     lines += [f"  {line}" for line in undoing_lines(instance, command)]
     if not instance.ended:
         lines += [f"  {line}" for line in waiting_lines(instance, command, answer_as=answer_as)]
     return lines
+
+
+def _way_on(failed: Instance, command: CommandLine) -> str:
+    """Return what resumes it, or why nothing does."""
+    if failed.phase is None:
+        return "it cannot be resumed, for it failed before its first phase; start a new one"
+    over = children_over(failed)
+    if over:
+        return f"it cannot be resumed because of {counted(over)} terminated or undone; start a new one"
+    return f"go on from there: {command('retry', failed.instance_id)}"
 
 
 def undoing_lines(instance: Instance, command: CommandLine) -> list[str]:
@@ -174,7 +186,7 @@ def undoing_lines(instance: Instance, command: CommandLine) -> list[str]:
         return []
     reason = safe_line(instance.undoing.reason, 200)
     if instance.compensated:
-        return ["undone:    what it had done; it cannot be resumed, start a new one"]
+        return [f"undone:    {_what_was_undone(instance)}; it cannot be resumed, start a new one"]
     if instance.status is Status.FAILED:
         return [
             f"not all that it did is undone, because of: {reason}",
@@ -182,6 +194,12 @@ def undoing_lines(instance: Instance, command: CommandLine) -> list[str]:
             f"  give it up:    {command('terminate', instance.instance_id)}",
         ]
     return [] if instance.ended else [f"undoing:   what it did, because of: {reason}"]
+
+
+def _what_was_undone(instance: Instance) -> str:
+    if any(is_step(name) for name in instance.phases):
+        return "what it had done"
+    return "what its children had done" if instance.descendants else "nothing, for it had done nothing"
 
 
 def duration_of(instance: Instance, now: datetime) -> float | None:
