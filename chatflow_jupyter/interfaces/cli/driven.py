@@ -31,7 +31,5 @@ async def is_driven(session: Session, instance: Instance) -> bool | None:
 def say_that_nobody_drives(session: Session, instance: Instance) -> None:
     """Say on standard error that nothing goes on now, and the command with which it does."""
     go_on = session.command("resume", instance.root_id)
-    say(
-        f"no process drives {instance.root_id}: it goes on with the next command that runs something in this "
-        f"home, or with: {go_on}"
-    )
+    until = "until a command runs something in this home"
+    say(f"no process drives {instance.root_id} {until}; go on with: {go_on}")
