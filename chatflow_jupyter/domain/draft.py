@@ -1,5 +1,6 @@
 """A decision in the making: the instance as changed so far and everything to be committed with it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from .decision import (
@@ -87,12 +88,20 @@ class Draft:
         """Keep a person's answer as a row."""
         self._votes.append(vote)
 
+    @property
+    def triggered(self) -> JsonObject:
+        """What has come with triggers until now."""
+        known = self.instance.variables.get("trigger")
+        return known if isinstance(known, Mapping) else {}
+
     def merge_trigger(self, data: JsonObject) -> None:
         """Add what came with a trigger to the variables under `trigger`."""
         if data:
-            earlier = self.instance.variables.get("trigger")
-            merged = {**(earlier if isinstance(earlier, dict) else {}), **data}
-            self.change(variables={**self.instance.variables, "trigger": merged})
+            self.replace_triggered({**self.triggered, **data})
+
+    def replace_triggered(self, data: JsonObject) -> None:
+        """Let the variables under `trigger` be these."""
+        self.change(variables={**self.instance.variables, "trigger": data})
 
     def continue_self(self, kind: ContinuationKind) -> None:
         """Ask for this instance, or its children, to be looked at after the commit."""

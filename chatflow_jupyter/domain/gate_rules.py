@@ -79,10 +79,7 @@ def _still_valid(draft: Draft, vote: Vote) -> list[Vote]:
 
 def _people_agree(draft: Draft, agreed: Sequence[Vote]) -> None:
     last = agreed[-1]
-    known = draft.instance.variables.get("trigger")
-    replaced = (
-        {name: known[name] for name in last.data if name in known} if isinstance(known, Mapping) else {}
-    )
+    replaced = {name: value for name, value in draft.triggered.items() if name in last.data}
     for each in agreed:
         draft.merge_trigger(each.data)
     outcome = GateOutcome(
@@ -92,7 +89,7 @@ def _people_agree(draft: Draft, agreed: Sequence[Vote]) -> None:
         principals=tuple(each.principal for each in agreed),
         reason=last.reason,
         shown=last.shown,
-        data=last.data,
+        given=tuple(last.data),
         replaced=replaced,
     )
     if last.decision == "approve":
@@ -154,15 +151,9 @@ def approval_is_void(draft: Draft, request: AttemptStarted) -> bool:
 
 def _take_back(draft: Draft, answer: GateOutcome) -> None:
     """Let the variables be what they were before the data of this answer."""
-    if answer.data:
-        others = {name: value for name, value in _triggered(draft).items() if name not in answer.data}
-        draft.change(variables={**draft.instance.variables, "trigger": {**others, **answer.replaced}})
-
-
-def _triggered(draft: Draft) -> JsonObject:
-    """Return what has come with triggers until now."""
-    known = draft.instance.variables.get("trigger")
-    return known if isinstance(known, Mapping) else {}
+    if answer.given:
+        others = {name: value for name, value in draft.triggered.items() if name not in answer.given}
+        draft.replace_triggered({**others, **answer.replaced})
 
 
 _CHANGED = "an artifact was changed after it was shown"

@@ -1,5 +1,6 @@
 """Gates: when people are asked, who may answer, and how long they have."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -122,7 +123,7 @@ def agreeing(votes: Sequence[Vote], like: Vote) -> list[Vote]:
 def needed(gate: Gate, votes: Sequence[Vote]) -> str:
     """Return how far the votes are, in words."""
     approvals = [vote for vote in votes if vote.decision == "approve"]
-    most = max((len(agreeing(approvals, vote)) for vote in approvals), default=0)
+    most = max(Counter(canonical_json(vote.data) for vote in approvals).values(), default=0)
     differ = f" ({len(approvals)} in all, with different data)" if most < len(approvals) else ""
     against = f", {len(votes) - len(approvals)} against" if len(approvals) < len(votes) else ""
     return f"{most} of {gate.quorum} approvals{differ}{against}"

@@ -79,8 +79,8 @@ class GateOutcome:
     """How the gate before a phase was answered: by its rule, its people, its clock, or a waiver.
 
     `principals` are those whose votes, or whose waiver, decided; `reason` is the last one's. `shown` is a
-    hash over the artifacts of the other phases that people saw when they answered. `data` is what they
-    agreed on, or what the last of those said who rejected; `replaced` what its variables were before.
+    hash over the artifacts of the other phases that people saw when they answered. `given` names the
+    variables that came with the last answer, `replaced` holds what those among them were before.
     """
 
     decision: Literal["approve", "reject"] = "approve"
@@ -89,7 +89,7 @@ class GateOutcome:
     principals: tuple[Principal, ...] = ()
     reason: str | None = None
     shown: Sha256 | None = None
-    data: JsonObject = field(default_factory=dict)
+    given: tuple[str, ...] = ()
     replaced: JsonObject = field(default_factory=dict)
 
     @property

@@ -10,12 +10,17 @@ def absent_schemas(
     definition: Definition, files: Mapping[str, bytes], entry: str, file: str
 ) -> Iterator[str]:
     """Yield a line for every definition that `entry`, shown as `file`, names and the template lacks."""
-    source = read_yaml(files[entry], file=file)
-    for position, phase in enumerate(definition.phases):
-        for path, reference in _references(phase):
-            if is_local_schema(reference) and file_of(reference) not in files:
-                line = source.line_of(("phases", position, *path))
-                yield f"{file}:{line}: phase {phase.name}: {path[0]}: there is no file {file_of(reference)}"
+    absent = [
+        (("phases", position, *path), phase, file_of(reference))
+        for position, phase in enumerate(definition.phases)
+        for path, reference in _references(phase)
+        if is_local_schema(reference) and file_of(reference) not in files
+    ]
+    source = read_yaml(files[entry], file=file) if absent else None
+    for place, phase, missing in absent:
+        assert source is not None
+        line = source.line_of(place)
+        yield f"{file}:{line}: phase {phase.name}: {place[2]}: there is no file {missing}"
 
 
 def file_of(reference: str) -> str:

@@ -40,9 +40,14 @@ def _is_awaited(parent: Instance, child: Instance) -> bool:
     return waits and child.parent is not None and is_reopened(parent, child.parent.key)
 
 
+def _is_to_undo(parent: Instance, child: Instance) -> bool:
+    """Whether the child, too, has to undo what it did: it lives, or its parent does nothing before it has."""
+    lives = not (child.ended or child.is_undoing)
+    return parent.is_undoing and (lives or _waits_for_its_undoing(parent, child))
+
+
 def _waits_for_its_undoing(parent: Instance, child: Instance) -> bool:
-    """Whether the parent undoes nothing before this child has undone what it did."""
-    waits = parent.is_undoing and parent.waiting_reason is WaitingReason.CHILDREN
+    waits = parent.waiting_reason is WaitingReason.CHILDREN
     here = child.parent is not None and child.parent.phase == parent.phase
     return waits and here and child.parent is not None and is_awaited(parent, child.parent.key)
 
@@ -73,11 +78,7 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
             return _end_below_undone(child)
         case ContinuationKind.TERMINATE_CHILDREN if parent.status is Status.TERMINATED:
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was terminated")
-        case ContinuationKind.TERMINATE_CHILDREN if _waits_for_its_undoing(parent, child):
-            return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
-        case ContinuationKind.TERMINATE_CHILDREN if parent.is_undoing and not (
-            child.ended or child.is_undoing
-        ):
+        case ContinuationKind.TERMINATE_CHILDREN if _is_to_undo(parent, child):
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
             return Trigger(principal=ENGINE_PRINCIPAL)

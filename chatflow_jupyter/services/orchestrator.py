@@ -12,7 +12,7 @@ from chatflow_jupyter.domain.forecast import Forecast, forecast
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, Sha256, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json, own_json
-from chatflow_jupyter.domain.requests import AttemptStarted, Pause, Request, Resume, Terminate, Trigger
+from chatflow_jupyter.domain.requests import Pause, Request, Resume, Terminate, Trigger
 from chatflow_jupyter.domain.transition import decide
 from chatflow_jupyter.ports.clock import Clock, IdFactory
 from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, Transition
@@ -70,6 +70,7 @@ class Orchestrator:
 
     async def create(self, new: NewInstance, *, key: str | None = None) -> Instance:
         """Create an instance, and with `start` begin it in the same commit; a used key gives the same one."""
+        check_key(key)
         check_json(new.context, what="parameters")
         new = replace(new, context=own_json(new.context), meta=own_json(new.meta))
         tenant_id, body = new.record.tenant_id, new.body
@@ -215,9 +216,8 @@ class Orchestrator:
 
         As long as nobody was shown anything, nothing is the first guess, and the commit finds out.
         """
-        if not is_about_artifacts(instance, request):
+        if not is_about_artifacts(request, instance):
             return request, None
-        assert isinstance(request, Trigger | AttemptStarted)
         nothing = nothing_shown(instance.instance_id, instance.phase)
         if not is_stored and approved_of(instance) in (None, nothing):
             return replace(request, shown=nothing), instance.phase
@@ -235,7 +235,6 @@ class Orchestrator:
     async def _answered(
         self, tenant_id: TenantId, principal: Principal, key: str | None, body: JsonObject
     ) -> JsonObject | None:
-        check_key(key)
         if key is None:
             return None
         stored = await self._storage.stored_answer(tenant_id, principal, key)

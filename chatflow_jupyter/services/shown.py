@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId
 from chatflow_jupyter.domain.instance import Instance
@@ -36,7 +37,7 @@ async def shown_hash(
     return _hash_of(instance_id, but, {name: sha256 for name, (_, sha256) in latest.items()})
 
 
-def is_about_artifacts(instance: Instance, request: Request) -> bool:
+def is_about_artifacts(request: Request, instance: Instance) -> TypeGuard[Trigger | AttemptStarted]:
     """Return whether the request is decided on what there is to see: a vote, or a phase people approved."""
     if isinstance(request, Trigger):
         return request.decision is not None and request.shown is None

@@ -106,6 +106,8 @@ PHASES = st.dictionaries(
             principals=st.lists(TEXT, max_size=3).map(tuple),
             reason=st.none() | TEXT,
             shown=st.none() | TEXT,
+            given=st.lists(TEXT, max_size=3).map(tuple),
+            replaced=OBJECT,
         ),
     ),
     max_size=3,
@@ -120,6 +122,7 @@ UNDOING = st.none() | values_of(
 )
 GATES = st.none() | values_of(
     OpenGate,
+    asked_at=st.none() | TIME,
     expires_at=st.none() | TIME,
     escalated=st.booleans(),
     votes=st.lists(

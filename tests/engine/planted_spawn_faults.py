@@ -29,26 +29,25 @@ def a_spawned_key_may_be_that_of_an_earlier_phase(stack: ExitStack) -> None:
     put(stack, lambda _: {}, "known_children", spawn_rules)
 
 
-@fault
-def a_spawned_key_may_repeat(stack: ExitStack) -> None:
+def overlook(stack: ExitStack, words: str) -> None:
+    """Let children be born though they were refused in these words."""
     honest = attempt_rules.spawn_failure
 
     def failure(draft: Draft, spawned: Sequence[Spawned]) -> Any:
         found = honest(draft, spawned)
-        return None if found is not None and "appears twice" in found.message else found
+        return None if found is not None and words in found.message else found
 
     put(stack, failure, "spawn_failure", attempt_rules)
+
+
+@fault
+def a_spawned_key_may_repeat(stack: ExitStack) -> None:
+    overlook(stack, "appears twice")
 
 
 @fault
 def any_schema_may_be_spawned(stack: ExitStack) -> None:
-    honest = attempt_rules.spawn_failure
-
-    def failure(draft: Draft, spawned: Sequence[Spawned]) -> Any:
-        found = honest(draft, spawned)
-        return None if found is not None and "is none of" in found.message else found
-
-    put(stack, failure, "spawn_failure", attempt_rules)
+    overlook(stack, "is none of")
 
 
 @fault

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from chatflow_jupyter.adapters.sql import open_sqlite
-from chatflow_jupyter.domain.errors import StoreDamaged
-from chatflow_jupyter.domain.ids import InstanceId, OwnerId, TenantId
+from chatflow_jupyter.domain.ids import InstanceId, OwnerId
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.services.dispatcher import PAGE, Dispatcher
-from tests.services.world import LEASE_SEC, NOTEBOOK, TREE, ProcessDied, World, run
+from tests.services.damage import damage, rests
+from tests.services.world import LEASE_SEC, NOTEBOOK, TREE, World, run
 from tests.waiting import until_async
 
 ONE = "name: one\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb}\n"
@@ -51,23 +51,6 @@ async def dispatch(dispatcher: Dispatcher, work: Callable[[], Awaitable[None]]) 
     finally:
         running.cancel()
         await asyncio.wait([running])
-
-
-async def rests(world: World, monkeypatch: pytest.MonkeyPatch, dispatcher: Dispatcher) -> list[float]:
-    """Let the dispatcher run until it has rested three times; returns for how long it wanted to."""
-    wanted: list[float] = []
-
-    async def rested(seen: int, timeout_sec: float) -> int:
-        wanted.append(timeout_sec)
-        if len(wanted) == 3:
-            raise ProcessDied
-        return seen
-
-    with monkeypatch.context() as patched:
-        patched.setattr(world.storage, "wait_for_change", rested)
-        with pytest.raises(ProcessDied):
-            await dispatcher.run()
-    return wanted
 
 
 NOTE = "INSERT INTO continuations (tenant_id, instance_id, root_id, kind) VALUES ('local', ?1, ?1, 'x')"
@@ -220,20 +203,6 @@ def test_the_folder_of_a_damaged_attempt_is_left_alone_and_those_of_others_are_s
     run(story())
 
 
-def damage(world: World, lost: Collection[InstanceId], patched: pytest.MonkeyPatch) -> None:
-    """Let the rows of these instances be damaged, as a new process finds them."""
-    read = world.storage.instance
-
-    async def instance(tenant_id: TenantId, instance_id: InstanceId) -> Instance:
-        if instance_id in lost:
-            raise StoreDamaged(f"the row of {instance_id} is damaged")
-        found: Instance = await read(tenant_id, instance_id)
-        return found
-
-    patched.setattr(world.storage, "instance", instance)
-    patched.setattr(world.storage, "recent_instance", lambda *_: None)
-
-
 def test_a_lease_its_instance_knows_nothing_of_ends_our_runner_once_and_lets_the_engine_rest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,14 +212,7 @@ def test_a_lease_its_instance_knows_nothing_of_ends_our_runner_once_and_lets_the
         assert (await world.work_on(ended.instance_id)).status is Status.COMPLETED
         harm(file, "UPDATE attempts SET status = 'leased', lease_expires_at = 1")
         killed: list[AttemptRow] = []
-        dispatcher = Dispatcher(
-            world.storage,
-            world.orchestrator,
-            world.recovery,
-            world.clock,
-            lease_sec=LEASE_SEC,
-            on_expired=killed.append,
-        )
+        dispatcher = world.new_dispatcher(on_expired=killed.append)
         for _ in range(2):
             assert await rests(world, monkeypatch, dispatcher) == [1.0] * 3
         assert len(killed) == 1
@@ -299,14 +261,7 @@ def test_more_than_a_page_that_has_to_wait_starves_nobody_and_lets_the_engine_re
     async def story() -> None:
         damaged = {instance.instance_id for instance in await crowd(world)}
         killed: list[AttemptRow] = []
-        dispatcher = Dispatcher(
-            world.storage,
-            world.orchestrator,
-            world.recovery,
-            world.clock,
-            lease_sec=LEASE_SEC,
-            on_expired=killed.append,
-        )
+        dispatcher = world.new_dispatcher(on_expired=killed.append)
         with monkeypatch.context() as patched:
             damage(world, damaged, patched)
             world.clock.turn(1)

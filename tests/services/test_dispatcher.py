@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from chatflow_jupyter.domain.errors import StoreDamaged
-from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId, TenantId
-from chatflow_jupyter.domain.instance import Instance, Status
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
+from chatflow_jupyter.domain.instance import Status
 from chatflow_jupyter.services.dispatcher import Dispatcher
+from tests.services.damage import damage, rests
 from tests.services.world import LEASE_SEC, TREE, ProcessDied, World, run
 
 RETRIED = """\
@@ -48,16 +48,8 @@ def test_rows_that_are_damaged_hold_up_nobody_else_and_are_told_once(
         row = await world.must_lease()
         await world.end(row, high=1)
         lost = first.instance_id if damaged == "the parent" else row.attempt.instance_id
-        read = world.storage.instance
-
-        async def instance(tenant_id: TenantId, instance_id: InstanceId) -> Instance:
-            if instance_id == lost:
-                raise StoreDamaged(f"the row of {lost} is damaged")
-            return await read(tenant_id, instance_id)
-
         with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
-            patched.setattr(world.storage, "instance", instance)
-            patched.setattr(world.storage, "recent_instance", lambda *_: None)  # as after a new start
+            damage(world, {lost}, patched)
             second = await world.new(TREE)
             for _ in range(20):
                 while await world.dispatcher.step():
@@ -74,19 +66,6 @@ def test_rows_that_are_damaged_hold_up_nobody_else_and_are_told_once(
     run(story())
 
 
-def damage(world: World, lost: Instance, patched: pytest.MonkeyPatch) -> None:
-    """Let the row of that instance be damaged, as a new process finds it."""
-    read = world.storage.instance
-
-    async def instance(tenant_id: TenantId, instance_id: InstanceId) -> Instance:
-        if instance_id == lost.instance_id:
-            raise StoreDamaged(f"the row of {lost.instance_id} is damaged")
-        return await read(tenant_id, instance_id)
-
-    patched.setattr(world.storage, "instance", instance)
-    patched.setattr(world.storage, "recent_instance", lambda *_: None)
-
-
 def test_an_expired_lease_of_a_damaged_row_ends_our_runner_once_and_lets_the_engine_rest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,16 +73,9 @@ def test_an_expired_lease_of_a_damaged_row_ends_our_runner_once_and_lets_the_eng
         lost = await world.new(RETRIED)
         await world.must_lease()
         ended: list[str] = []
-        dispatcher = Dispatcher(
-            world.storage,
-            world.orchestrator,
-            world.recovery,
-            world.clock,
-            lease_sec=LEASE_SEC,
-            on_expired=lambda row: ended.append(row.attempt_id),
-        )
+        dispatcher = world.new_dispatcher(on_expired=lambda row: ended.append(row.attempt_id))
         with monkeypatch.context() as patched:
-            damage(world, lost, patched)
+            damage(world, {lost.instance_id}, patched)
             world.clock.turn(LEASE_SEC + 1)
             assert [await dispatcher.step() for _ in range(3)] == [False] * 3
             assert len(ended) == 1
@@ -120,21 +92,10 @@ def test_a_due_timer_of_a_damaged_row_does_not_keep_the_engine_busy(
     async def story() -> None:
         lost = await world.new(RETRIED)
         await world.end(await world.must_lease(), failure="cell_error")
-        rests: list[float] = []
-
-        async def rested(seen: int, timeout_sec: float) -> int:
-            rests.append(timeout_sec)
-            if len(rests) == 3:
-                raise ProcessDied
-            return seen
-
         with monkeypatch.context() as patched:
-            damage(world, lost, patched)
-            patched.setattr(world.storage, "wait_for_change", rested)
+            damage(world, {lost.instance_id}, patched)
             world.clock.turn(61)
-            with pytest.raises(ProcessDied):
-                await world.dispatcher.run()
-        assert rests == [1.0] * 3
+            assert await rests(world, monkeypatch, world.dispatcher) == [1.0] * 3
 
     run(story())
 
@@ -145,7 +106,7 @@ def test_a_waiver_looked_for_in_vain_in_a_damaged_row_holds_up_nobody(
     async def story() -> None:
         lost = await world.new(GATED.replace("gate: {", "gate: {waivable: true, "))
         with monkeypatch.context() as patched:
-            damage(world, lost, patched)
+            damage(world, {lost.instance_id}, patched)
             other = await world.new(RETRIED)
             assert (await world.work_on(other.instance_id)).status is Status.COMPLETED
         assert await world.dispatcher.step()

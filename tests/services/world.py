@@ -24,7 +24,7 @@ from chatflow_jupyter.domain.ids import (
 )
 from chatflow_jupyter.domain.instance import Failure, Instance
 from chatflow_jupyter.domain.requests import Trigger
-from chatflow_jupyter.ports.records import AttemptReport, Commit, Lease, Owner, Stored
+from chatflow_jupyter.ports.records import AttemptReport, AttemptRow, Commit, Lease, Owner, Stored
 from chatflow_jupyter.runner.leftovers import end_attempt
 from chatflow_jupyter.services.artifacts import Artifacts
 from chatflow_jupyter.services.definitions import Definitions
@@ -195,8 +195,15 @@ class World:
         self.dispatcher = self.new_dispatcher()
         self.execution = self.new_execution(None)
 
-    def new_dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.storage, self.orchestrator, self.recovery, self.clock, lease_sec=LEASE_SEC)
+    def new_dispatcher(self, on_expired: Callable[[AttemptRow], None] | None = None) -> Dispatcher:
+        return Dispatcher(
+            self.storage,
+            self.orchestrator,
+            self.recovery,
+            self.clock,
+            lease_sec=LEASE_SEC,
+            on_expired=on_expired,
+        )
 
     def new_execution(self, owner_id: OwnerId | None) -> Execution:
         return Execution(

@@ -95,6 +95,7 @@ def outcome_of(stored: dict[str, Any] | None) -> GateOutcome | None:
     if stored is None:
         return None
     fields = {**stored, "at": from_us(stored["at"]), "principals": tuple(stored["principals"])}
+    fields["given"] = tuple(stored.get("given", ()))
     return GateOutcome(**fields)
 
 

@@ -200,8 +200,7 @@ def _listed(instance: Instance, now: datetime) -> list[str]:
         if instance.waiting_reason
         else instance.shown_status
     )
-    began = instance.created_at.astimezone()
-    moment = began.strftime("%H:%M:%S" if began.date() == now.astimezone().date() else "%Y-%m-%d")
+    moment = instance.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     took = shown_duration(duration_of(instance, now))
     return [instance.instance_id, waiting, instance.definition.schema_id, instance.phase or "", moment, took]
 

@@ -45,14 +45,14 @@ class Typing:
         self._properties: JsonObject = properties if isinstance(properties, Mapping) else {}
         self._hints = hints
 
-    def value(self, name: str, text: str) -> JsonValue:
+    def value(self, name: str, text: str, *, flag: str = "-p") -> JsonValue:
         """Return the value of parameter `name`; raises `InvalidInput` naming the type it should have."""
         declared = self._types(name)
         if declared:
-            return _declared(name, text, declared)
+            return _declared(f"{flag} {name}", text, declared)
         hint = self._hints.get(name)
         if hint:
-            return _hinted(name, text, hint)
+            return _hinted(f"{flag} {name}", text, hint)
         return _guessed(text)
 
     @property
@@ -134,10 +134,7 @@ def _matrix_entry(entry: str, typing: Typing) -> list[tuple[str, JsonValue]]:
     values = _between_commas(text)
     if not all(values):
         raise InvalidInput(f"--matrix {entry!r}: write NAME=A,B with a value between commas")
-    try:
-        return [(name, typing.value(name, value)) for value in values]
-    except InvalidInput as error:
-        raise InvalidInput(error.message.replace("-p", "--matrix", 1)) from None
+    return [(name, typing.value(name, value, flag="--matrix")) for value in values]
 
 
 def _between_commas(text: str) -> list[str]:
@@ -200,20 +197,20 @@ def _yaml_mapping(text: str, what: str) -> dict[str, JsonValue]:
     return dict(value)
 
 
-def _declared(name: str, text: str, kinds: tuple[str, ...]) -> JsonValue:
+def _declared(what: str, text: str, kinds: tuple[str, ...]) -> JsonValue:
     """Return the first reading of `text` that one of the declared types allows; strings last."""
     for kind in sorted(kinds, key=lambda kind: kind == "string"):
         value = _READERS.get(kind, _guess_json)(text)
         if value is not _NO_JSON:
-            check_json(value, what=f"-p {name}")
+            check_json(value, what=what)
             return value  # type: ignore[return-value]  # just checked
-    raise InvalidInput(f"-p {name}={text[:80]}: expected {' or '.join(map(_worded, kinds))}")
+    raise InvalidInput(f"{what}={text[:80]}: expected {' or '.join(map(_worded, kinds))}")
 
 
-def _hinted(name: str, text: str, hint: str) -> JsonValue:
+def _hinted(what: str, text: str, hint: str) -> JsonValue:
     outer = hint.split("[", maxsplit=1)[0].rsplit(".", 1)[-1].lower()
     kind = _HINTS.get(outer)
-    return _guessed(text) if kind is None else _declared(name, text, (kind,))
+    return _guessed(text) if kind is None else _declared(what, text, (kind,))
 
 
 def _guessed(text: str) -> JsonValue:

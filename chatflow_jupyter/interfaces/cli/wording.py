@@ -9,7 +9,7 @@ from typing import TextIO
 
 from chatflow_jupyter.domain.compensation import is_step
 from chatflow_jupyter.domain.events import Event
-from chatflow_jupyter.domain.fan_out import children_over, counted
+from chatflow_jupyter.domain.fan_out import children_over, counted, known_children
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
 from chatflow_jupyter.domain.instance import Failure, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonValue, canonical_json
@@ -26,6 +26,7 @@ STATUS_STYLE = {
     "compensating": "cyan",
 }
 MAX_CHILDREN_TOLD = 5
+FAILURES = (Status.FAILED, Status.TERMINATED)
 MAX_OUTPUT_LINES = 8
 MAX_VALUE = 160
 
@@ -75,11 +76,12 @@ def failure_lines(failure: Failure, instance: Instance, command: CommandLine) ->
 
 def _failed_children(instance: Instance, phase: str | None, command: CommandLine) -> list[str]:
     """Return a line for each of the first failed children, with the command that says why."""
-    known = instance.variables.get("children")
     failed = [
         (key, str(entry["instance_id"]))
-        for key, entry in (known.items() if isinstance(known, Mapping) else ())
-        if isinstance(entry, Mapping) and entry.get("phase") == phase and entry.get("status") != "completed"
+        for key, entry in known_children(instance).items()
+        if isinstance(entry, Mapping)
+        and entry["phase"] == phase
+        and entry["status"] in ("failed", "terminated")
     ]
     lines = [f"{safe_line(key, 60)}: {command('status', ident)}" for key, ident in failed[:MAX_CHILDREN_TOLD]]
     more = len(failed) - len(lines)
