@@ -36,7 +36,7 @@ def test_three_acts(tmp_path: Path, repository: Path) -> None:
     assert "demo --here" in done.stdout
     told = done.stderr.splitlines()
     assert not [line for line in told if "wfi_" in line or "PhaseStarted" in line]
-    for sentence in ("● collect: begins", "✓ collect: ", "is lost", "⏸ publish: waits for approval"):
+    for sentence in ("● collect: begins", "✓ collect: ", "is lost", "◆ publish: waits for approval"):
         assert [line for line in told if sentence in line], (sentence, told)
     assert all(len(line) < 200 for line in told)
     approved = subprocess.run(

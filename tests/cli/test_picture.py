@@ -88,7 +88,7 @@ def at_gate() -> Instance:
 
 def test_a_gate_says_what_it_waits_for_and_how_to_open_it() -> None:
     text = drawn(snapshot(at_gate()))
-    assert "⏸ publish" in text
+    assert "◆ publish" in text
     assert "approval: High findings" in text
     assert "⊘ files" in text
     assert waiting_lines(at_gate(), command)[1].endswith(

@@ -39,7 +39,7 @@ class Glyphs:
     alarming: str = "▲"
     running: str = "●"
     queued: str = "◌"
-    waiting: str = "⏸"
+    waiting: str = "◆"
     skipped: str = "⊘"
     terminated: str = "■"
     pending: str = "·"
