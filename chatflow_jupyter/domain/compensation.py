@@ -7,7 +7,7 @@ phase like others: it has a record, attempts, artifacts and a journal. The steps
 from dataclasses import replace
 
 from .decision import ContinuationKind, TimerKind
-from .definition import UNDO, Definition
+from .definition import UNDO, Definition, Phase
 from .draft import Draft
 from .events import EventType
 from .fan_out import had_children
@@ -19,8 +19,8 @@ def undo_steps(definition: Definition, instance: Instance) -> tuple[str, ...]:
 
     Phases are entered in the order they are written in: routes lead only forward.
     """
-    steps = ((phase.name, phase.undo) for phase in reversed(definition.phases))
-    names = [step.name for name, step in steps if step is not None and _did_something(instance, name)]
+    steps = ((phase, phase.undo) for phase in reversed(definition.phases))
+    names = [step.name for phase, step in steps if step is not None and _did_something(instance, phase)]
     return tuple(name for name in names if not _is_taken(instance, name))
 
 
@@ -65,13 +65,17 @@ def end_undone(draft: Draft) -> None:
             draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
 
 
-def _did_something(instance: Instance, phase: str) -> bool:
-    """Whether there is something to undo: its notebook ran to the end, or children were started."""
-    record = instance.phases.get(phase)
+def _did_something(instance: Instance, phase: Phase) -> bool:
+    """Whether there is something to undo: its notebook ran to the end, or children were started.
+
+    What a notebook did that was cut off is not known; its author may say that it counts.
+    """
+    record = instance.phases.get(phase.name)
     if record is None:
         return False
     done = record.notebook_done or record.state is PhaseState.SUCCEEDED
-    return done or had_children(instance, phase)
+    perhaps = phase.compensate_after == "start" and record.attempts > 0
+    return done or perhaps or had_children(instance, phase.name)
 
 
 def _is_taken(instance: Instance, step: str) -> bool:

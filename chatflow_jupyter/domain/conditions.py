@@ -120,6 +120,19 @@ def fields_of(condition: Condition) -> tuple[str, ...]:
             return tuple(field for member in members for field in fields_of(member))
 
 
+def mapped(condition: Condition, change: Callable[[Comparison], Comparison]) -> Condition:
+    """Return the condition with every comparison in it replaced by what `change` makes of it."""
+    match condition:
+        case Comparison():
+            return change(condition)
+        case Not(member=member):
+            return Not(member=mapped(member, change))
+        case AllOf(members=members):
+            return AllOf(members=tuple(mapped(member, change) for member in members))
+        case AnyOf(members=members):
+            return AnyOf(members=tuple(mapped(member, change) for member in members))
+
+
 def parse_condition(raw: object, depth: int = 0) -> Condition:
     """Build a condition from its YAML or JSON form; raises `ValueError` saying what is wrong."""
     if depth > MAX_CONDITION_DEPTH:

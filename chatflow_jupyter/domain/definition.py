@@ -243,6 +243,7 @@ class Phase(Model):
     spawns: Spawns | None = None
     outputs: JsonSchema | None = None
     compensate: BundlePath | None = None
+    compensate_after: Literal["success", "start"] = "success"
 
     @model_validator(mode="before")
     @classmethod

@@ -93,6 +93,8 @@ def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator
     for key, notebook in (("notebook", phase.notebook), ("compensate", phase.compensate)):
         if notebook is not None and not notebook.endswith(".ipynb"):
             yield (key,), f"the notebook {notebook!r} must end in .ipynb"
+    if phase.compensate_after != "success" and phase.compensate is None:
+        yield ("compensate_after",), "there is no notebook `compensate` to undo it with"
     if phase.spawns is not None and phase.children is not None:
         yield ("spawns",), "a phase has `children` or `spawns`: put one of them into a phase of its own"
     if phase.spawns is not None and phase.notebook is None:

@@ -10,7 +10,15 @@ from tests.docs.pages import DOCS
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 
-PLAYED = {"ask-several-people.md": 20, "start-children-from-a-notebook.md": 11, "undo-what-was-done.md": 16}
+PLAYED = {
+    "ask-several-people.md": 20,
+    "start-children-from-a-notebook.md": 11,
+    "take-over-a-saga.md": 10,
+    "take-over-a-sliding-window.md": 6,
+    "take-over-an-approval.md": 13,
+    "take-over-branches.md": 9,
+    "undo-what-was-done.md": 16,
+}
 """Pages with console blocks, and how many commands there are at least."""
 
 

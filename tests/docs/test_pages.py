@@ -128,6 +128,7 @@ def test_headings_are_in_sentence_case(page: Path) -> None:
 
 PROPER = {
     *("ChatFlow", "Jupyter", "JupyterLab", "Python", "Lab", "Linux", "SQLite", "Debian", "Windows"),
+    *("Step", "Functions", "Temporal", "Airflow", "Dify"),
     *("PhaseStarted", "PostgreSQL", "Redis"),
 }
 

@@ -115,7 +115,7 @@ phases:
     risk: 20
     next: [{when: {field: two.n, operator: "==", value: 5}, to: four}]
   - {name: three, notebook: three.ipynb, gate: {on_reject: fail}}
-  - {name: four, notebook: four.ipynb, compensate: un_four.ipynb}
+  - {name: four, notebook: four.ipynb, compensate: un_four.ipynb, compensate_after: start}
 """
 HERD = """
 name: herd
@@ -192,6 +192,7 @@ def _phase(draw: st.DrawFn, name: str, later: list[str], number: int) -> dict[st
     phase["risk"] = draw(st.sampled_from([0, 0, 40, 90]))
     if draw(st.integers(0, 2)) == 0:
         phase["compensate"] = "undo.ipynb"
+        phase["compensate_after"] = draw(st.sampled_from(["success", "start"]))
     if later and draw(st.integers(0, 3)) == 0:
         phase["next"] = [
             {"to": draw(st.sampled_from([*later, "end"])), "when": {"field": "one.n", "operator": "exists"}}

@@ -181,14 +181,16 @@ def _check_undoing(definition: Definition, before: Instance, after: Instance) ->
     """Steps begin in reverse, each behind a phase that did something, and none is left at the end."""
     assert before.undoing is None or after.undoing is not None, "it forgot that it undoes"
     assert not before.compensated or after.status is not Status.COMPENSATING
-    order = [phase.name for phase in definition.phases]
+    by_name = {phase.name: phase for phase in definition.phases}
+    order = list(by_name)
     steps = [name for name in after.phases if name.endswith(".compensate")]
     undone = [order.index(name.removesuffix(".compensate")) for name in steps]
     assert undone == sorted(undone, reverse=True)
     assert not steps or after.undoing is not None
     for name in steps:
-        phase = after.phases[name.removesuffix(".compensate")]
-        assert phase.notebook_done or phase.state is PhaseState.SUCCEEDED or after.descendants
+        phase, written = (found[name.removesuffix(".compensate")] for found in (after.phases, by_name))
+        began = written.compensate_after == "start" and phase.attempts > 0
+        assert phase.notebook_done or phase.state is PhaseState.SUCCEEDED or after.descendants or began
         if after.compensated:
             assert after.phases[name].state is PhaseState.SUCCEEDED
 

@@ -28,6 +28,8 @@ class Undoing(Gates):
                 continue
             had_children = any(child["born_in"] == name for child in self.children_of(node))
             did_something = record["done"] or record["state"] == "succeeded" or had_children
+            if phase.get("compensate_after") == "start" and record["attempts"]:
+                did_something = True
             step = node["phases"].get(name + ".compensate")
             if did_something and (step is None or step["state"] != "succeeded"):
                 left.insert(0, name + ".compensate")

@@ -38,9 +38,18 @@ def what_is_undone_is_undone_again_after_a_failure_or_crash(stack: ExitStack) ->
 def a_phase_that_failed_is_undone(stack: ExitStack) -> None:
     honest = compensation._did_something
 
-    def did_something(instance: Instance, phase: str) -> bool:
-        record = instance.phases.get(phase)
-        return honest(instance, phase) or (record is not None and record.attempts > 0)
+    def did_something(instance: Instance, phase: Any) -> bool:
+        return honest(instance, phase.model_copy(update={"compensate_after": "start"}))
+
+    put(stack, did_something, "_did_something", compensation)
+
+
+@undo_fault
+def a_phase_that_was_cut_off_is_not_undone_though_that_counts(stack: ExitStack) -> None:
+    honest = compensation._did_something
+
+    def did_something(instance: Instance, phase: Any) -> bool:
+        return honest(instance, phase.model_copy(update={"compensate_after": "success"}))
 
     put(stack, did_something, "_did_something", compensation)
 

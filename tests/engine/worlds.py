@@ -197,7 +197,7 @@ automation_level: 60
 on_failure: compensate
 phases:
   - {name: flight, notebook: flight.ipynb, compensate: no_flight.ipynb, retries: {max_attempts: 2}}
-  - {name: hotel, notebook: hotel.ipynb, compensate: no_hotel.ipynb}
+  - {name: hotel, notebook: hotel.ipynb, compensate: no_hotel.ipynb, compensate_after: start}
   - name: car
     notebook: car.ipynb
     compensate: no_car.ipynb

@@ -75,6 +75,8 @@ def test_what_is_stored_of_a_definition_keeps_what_undoes_it() -> None:
         ("name: reserve,", "name: reserve.compensate,", "will not do"),
         ("name: reserve,", "name: compensation,", "the name is reserved"),
         ("phases:", "on_failure: undo\nphases:", "must be fail or compensate"),
+        ("notebook: ship.ipynb", "notebook: ship.ipynb, compensate_after: start", "there is no notebook"),
+        ("release.ipynb", "release.ipynb, compensate_after: begin", "must be success or start"),
     ],
 )
 def test_what_cannot_undo_is_refused(old: str, new: str, says: str) -> None:
@@ -117,5 +119,10 @@ def test_only_what_did_something_is_undone_in_reverse_and_told_beforehand() -> N
     assert undo_steps(definition(), skipped) == ("reserve.compensate",)
     failed = replace(standing, phases={**phases, "charge": PhaseRecord(state=PhaseState.FAILED, attempts=2)})
     assert undo_steps(definition(), failed) == ("reserve.compensate",)
+    careful = parse_definition(
+        SAGA.replace("title: Charge", "compensate_after: start\n    title: Charge"), file="s"
+    )
+    assert undo_steps(careful, failed) == ("charge.compensate", "reserve.compensate")
+    assert undo_steps(careful, skipped) == ("reserve.compensate",)
     undone = replace(standing, phases={**phases, "charge.compensate": done})
     assert undo_steps(definition(), undone) == ("reserve.compensate",)
