@@ -21,6 +21,7 @@ from .log_files import log_to, rotated
 from .ports.clock import Clock
 from .ports.records import AttemptRow, Soundness
 from .ports.state_storage import IStateStorage
+from .services.advice import Advice
 from .services.artifacts import Artifacts
 from .services.definitions import Definitions
 from .services.orchestrator import Orchestrator
@@ -52,6 +53,7 @@ class ChatFlow:
     definitions: Definitions
     orchestrator: Orchestrator
     queries: Queries
+    advice: Advice
     waivers: Waivers
     upkeep: Upkeep
     bus: InProcessBus
@@ -103,6 +105,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             definitions=definitions,
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
+            advice=Advice(storage, pinned),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),

@@ -42,19 +42,29 @@ class Forecast:
 def forecast(definition: Definition, decision: Decision) -> Forecast:
     """Follow every way from the decided instance that may be taken when nothing fails and nobody refuses."""
     instance = decision.instance
-    if instance.ended:
-        path: tuple[Step, ...] = ()
-    elif instance.is_undoing:  # nothing but its failure changes the way back
-        names = undo_steps(definition, instance)
-        path = tuple(Step(phase=name, expected="now" if name == instance.phase else "runs") for name in names)
-    else:
-        path = _Ways(definition, instance).steps()
+    path = () if instance.ended else ways_ahead(definition, instance)
     return Forecast(
         instance=instance,
         events=tuple(str(event.type) for event in decision.events),
         path=path,
         determined=not any(step.depends_on or step.expected == "may run" for step in path),
     )
+
+
+def ways_ahead(definition: Definition, instance: Instance) -> tuple[Step, ...]:
+    """Return every phase that may be entered from where the instance stands, in order."""
+    if instance.is_undoing:  # nothing but its failure changes the way back
+        names = undo_steps(definition, instance)
+        return tuple(Step(phase=name, expected="now" if name == instance.phase else "runs") for name in names)
+    return _Ways(definition, instance).steps()
+
+
+def nearest_ahead(definition: Definition, instance: Instance, *, beyond: bool) -> tuple[Step, ...]:
+    """Return the phases that may come next, in order; with `beyond`, next after the one it stands in."""
+    ways = _Ways(definition, instance)
+    steps = {step.phase: step for step in ways.steps()}
+    names = ways.nearest(beyond=beyond)
+    return tuple(step for name, step in steps.items() if name in names)
 
 
 class _Ways:
@@ -69,6 +79,7 @@ class _Ways:
         self.leads: dict[str, tuple[str | None, ...]] = {}
         self.chosen_by: defaultdict[str | None, list[str]] = defaultdict(list)
         self.found: dict[str, Step] = {}
+        self.may_be_skipped: set[str] = set()
 
     def steps(self) -> tuple[Step, ...]:
         """Return every phase that may still be entered, in order."""
@@ -78,6 +89,23 @@ class _Ways:
                 self._look_at(phase)
         certain = self._on_every_way(first)
         return tuple(self._told(name, step, name in certain) for name, step in self.found.items())
+
+    def nearest(self, *, beyond: bool) -> set[str]:
+        """Return the next phases of which one may be entered, looking through those that may be skipped."""
+        current = self.instance.phase
+        begun = beyond and current is not None and current in self.leads
+        waiting = list(self.leads[current] if begun and current is not None else self._first())
+        found: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name is None or name in found:
+                continue
+            step = self.found[name]
+            if step.expected != "is skipped":
+                found.add(name)
+            if step.expected == "is skipped" or name in self.may_be_skipped:
+                waiting.append(self.definition.following(name))
+        return found
 
     def _first(self) -> tuple[str | None, ...]:
         name = self.instance.phase
@@ -105,7 +133,10 @@ class _Ways:
             self.leads[name] = (following,)
             return
         self._open(name, "children" if phase.offspring else None, "trigger" if asked else None)
-        perhaps = (following,) if self.found[name].expected != "runs" and name != self.instance.phase else ()
+        perhaps: tuple[str | None, ...] = ()
+        if self.found[name].expected == "runs or is skipped":
+            self.may_be_skipped.add(name)
+            perhaps = (following,)
         self.leads[name] = tuple(dict.fromkeys((*self._routes(phase), *perhaps)))
 
     def _open(self, *names: str | None) -> None:

@@ -207,6 +207,20 @@ class InstanceFilter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureCount:
+    """How many roots of one feature and definition stand alike, and when the newest of them was created.
+
+    `status` is the one people see: `paused` hides another.
+    """
+
+    name: str
+    status: str
+    waiting_reason: str | None
+    number: int
+    newest_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Waiver:
     """Somebody's word that a gate need not ask until `expires_at`.
 

@@ -33,6 +33,7 @@ from .records import (
     Commit,
     ContinuationRow,
     DefinitionRecord,
+    FeatureCount,
     InstanceFilter,
     JournalEntry,
     OutboxRow,
@@ -93,6 +94,12 @@ class IInstances(Protocol):
         """Return matching instances, the newest first (children by index), at most `limit`.
 
         `before` continues after the instance with that id. With `parent_id` (and `phase`), its children.
+        """
+
+    async def feature_counts(self, tenant_id: TenantId, feature_id: str) -> Sequence[FeatureCount]:
+        """Return how many roots of the feature stand how, by definition name, status and waiting reason.
+
+        Children are not counted. Nothing is returned for a feature that no root has.
         """
 
     async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:

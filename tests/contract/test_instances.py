@@ -134,6 +134,24 @@ async def test_status_is_the_one_people_see(state_storage: IStateStorage) -> Non
     assert await ids(state_storage, status="failed") == [wfi("c")]
 
 
+async def test_the_roots_of_a_feature_are_counted_by_how_they_stand(state_storage: IStateStorage) -> None:
+    waiting = {"status": Status.WAITING, "waiting_reason": WaitingReason.APPROVAL, "feature_id": "F"}
+    parent = await born(state_storage, "a", **waiting)
+    await state_storage.commit(commit_of(step(parent), birth(child_of(parent, 0))))
+    await born(state_storage, "b", **waiting, created_at=later(60))
+    await born(state_storage, "c", **waiting, paused=True)
+    await born(state_storage, "d", feature_id="F", definition=reference("audit"))
+    await born(state_storage, "e", feature_id="G")
+    counts = await state_storage.feature_counts(LOCAL, "F")
+    assert [(one.name, one.status, one.waiting_reason, one.number) for one in counts] == [
+        ("audit", "created", None, 1),
+        ("review", "paused", "approval", 1),
+        ("review", "waiting", "approval", 2),
+    ]
+    assert counts[-1].newest_at == later(60)
+    assert list(await state_storage.feature_counts(LOCAL, "absent")) == []
+
+
 async def test_an_unknown_key_has_no_answer(state_storage: IStateStorage) -> None:
     assert await state_storage.stored_answer(LOCAL, ALICE, "k") is None
 

@@ -78,6 +78,7 @@ READS: dict[str, Ask] = {
     "instances of a feature": lambda s, t, a: s.instances(t, InstanceFilter(feature_id="F")),
     "instances of a parent": lambda s, t, a: s.instances(t, InstanceFilter(parent_id=a.instance_id)),
     "instances before": lambda s, t, a: s.instances(t, InstanceFilter(before=a.instance_id)),
+    "feature_counts": lambda s, t, a: s.feature_counts(t, "F"),
     "stored_answer": lambda s, t, a: s.stored_answer(t, ALICE, "k"),
     "tree_status": lambda s, t, a: s.tree_status(t, a.instance_id, NOW),
     "tree": lambda s, t, a: s.tree(t, a.instance_id),

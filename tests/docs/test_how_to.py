@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 PLAYED = {
     "ask-several-people.md": 20,
+    "see-what-comes-next.md": 9,
     "start-children-from-a-notebook.md": 11,
     "take-over-a-saga.md": 10,
     "take-over-a-sliding-window.md": 6,

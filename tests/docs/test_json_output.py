@@ -7,7 +7,9 @@ import pytest
 
 from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.recommendation import recommend_next_phase
 from chatflow_jupyter.domain.tree import TreeStatus
+from chatflow_jupyter.interfaces.cli.advising import advice_object, feature_object
 from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
 from chatflow_jupyter.interfaces.cli.shapes import (
     artifact_object,
@@ -16,7 +18,8 @@ from chatflow_jupyter.interfaces.cli.shapes import (
     print_json,
     waiver_object,
 )
-from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
+from chatflow_jupyter.ports.records import ArtifactRecord, FeatureCount, Waiver
+from chatflow_jupyter.services.advice import FeatureStatus
 from chatflow_jupyter.services.gate_now import gate_now
 from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
 from tests.docs.pages import DOCS, blocks, plain, rows, section
@@ -51,6 +54,23 @@ def test_the_fields_of_an_open_gate() -> None:
     assert [name for name, _ in told] == list(printed)
     (voted,) = printed["votes"]
     assert all(name in dict(told)["votes"] for name in voted)
+
+
+def test_the_fields_of_a_recommendation_and_of_a_feature() -> None:
+    waiting = History.of(ASKING).do(START)
+    advice = recommend_next_phase(waiting.definition, waiting.instance)
+    told = _told("Recommendations")
+    printed = advice_object(waiting.instance, advice)
+    count = FeatureCount(name="asking", status="waiting", waiting_reason=None, number=1, newest_at=EPOCH)
+    status = FeatureStatus(
+        feature_id="F", total=1, by_status={"waiting": 1}, counts=(count,), attention=(), more=0
+    )
+    whole = feature_object(status)
+    assert [name for name, _ in told] == [*printed, *whole]
+    meaning = dict(told)
+    assert all(name in meaning["reasons"] for name in ("kind", "text"))
+    assert isinstance(whole["counts"], list)
+    assert all(name in meaning["counts"] for name in whole["counts"][0])
 
 
 def test_the_fields_of_a_waiver() -> None:

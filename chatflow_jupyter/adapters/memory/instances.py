@@ -1,6 +1,6 @@
 """Reading instances and trees."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import InstanceId, Principal, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import TreeStatus, node_class, tree_status
-from chatflow_jupyter.ports.records import InstanceFilter, StoredAnswer
+from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter, StoredAnswer
 
 from .tables import Tables
 
@@ -39,6 +39,24 @@ class MemoryInstances:
             siblings.sort(key=_place_among_children)
         found = [node for node in _after(siblings, wanted.before) if _matches(node, wanted)]
         return tuple(found[: wanted.limit])
+
+    async def feature_counts(self, tenant_id: TenantId, feature_id: str) -> Sequence[FeatureCount]:
+        """See the port."""
+        alike: defaultdict[tuple[str, str, str], list[datetime]] = defaultdict(list)
+        for (tenant, _), node in self._tables.instances.items():
+            if (tenant, node.feature_id) == (tenant_id, feature_id) and node.parent is None:
+                where = node.definition.name, node.shown_status, str(node.waiting_reason or "")
+                alike[where].append(node.created_at)
+        return tuple(
+            FeatureCount(
+                name=name,
+                status=status,
+                waiting_reason=reason or None,
+                number=len(created),
+                newest_at=max(created),
+            )
+            for (name, status, reason), created in sorted(alike.items())
+        )
 
     async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
         """See the port."""

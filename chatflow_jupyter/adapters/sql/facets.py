@@ -13,6 +13,7 @@ from chatflow_jupyter.ports.records import (
     Commit,
     ContinuationRow,
     DefinitionRecord,
+    FeatureCount,
     InstanceFilter,
     OutboxRow,
     Progress,
@@ -77,6 +78,10 @@ class SqlInstances:
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """See the port."""
         return await self._database.read(lambda c: instance_queries.listed(c, tenant_id, wanted))
+
+    async def feature_counts(self, tenant_id: TenantId, feature_id: str) -> Sequence[FeatureCount]:
+        """See the port."""
+        return await self._database.read(lambda c: instance_queries.feature_counts(c, tenant_id, feature_id))
 
     async def stored_answer(self, tenant_id: TenantId, principal: Principal, key: str) -> StoredAnswer | None:
         """See the port."""

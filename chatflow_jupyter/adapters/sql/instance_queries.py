@@ -1,12 +1,13 @@
 """Reading instances, lists of them and trees."""
 
-from sqlalchemy import Connection, Select, and_, bindparam, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import ENDED, Instance
-from chatflow_jupyter.ports.records import InstanceFilter
+from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter
 
+from .encoding import from_us
 from .instance_rows import instance_of
 from .schema import IS_ROOT, instances
 from .statements import Statement
@@ -16,6 +17,15 @@ _THIS = (instances.c.tenant_id == bindparam("tenant"), instances.c.instance_id =
 
 _SHOWN_PAUSED = and_(instances.c.paused, instances.c.status.not_in([status.value for status in ENDED]))
 
+_ALIKE = (instances.c.name, instances.c.status, instances.c.paused, instances.c.waiting_reason)
+
+COUNT_FEATURE = Statement(
+    select(*_ALIKE, func.count().label("number"), func.max(instances.c.created_at).label("newest_at"))
+    .where(
+        instances.c.tenant_id == bindparam("tenant"), instances.c.feature_id == bindparam("feature"), IS_ROOT
+    )
+    .group_by(*_ALIKE)
+)
 SELECT_INSTANCE = Statement(select(*_COLUMNS).where(*_THIS))
 SELECT_PLACE = Statement(
     select(
@@ -74,6 +84,22 @@ def listed(connection: Connection, tenant_id: TenantId, wanted: InstanceFilter) 
             return ()
         query = _after(query, wanted, place.born, place.parent_phase, place.child_index)
     return tuple(map(instance_of, connection.execute(query.limit(wanted.limit))))
+
+
+def feature_counts(connection: Connection, tenant_id: TenantId, feature_id: str) -> tuple[FeatureCount, ...]:
+    """Return how many roots of the feature stand how."""
+    alike: dict[tuple[str, str, str], tuple[int, int]] = {}
+    for row in COUNT_FEATURE.run(connection, tenant=tenant_id, feature=feature_id):
+        shown = "paused" if row.paused and row.status not in ENDED else row.status
+        where = row.name, shown, row.waiting_reason or ""
+        number, newest = alike.get(where, (0, row.newest_at))
+        alike[where] = number + row.number, max(newest, row.newest_at)
+    return tuple(
+        FeatureCount(
+            name=name, status=shown, waiting_reason=reason or None, number=number, newest_at=from_us(newest)
+        )
+        for (name, shown, reason), (number, newest) in sorted(alike.items())
+    )
 
 
 def _after(

@@ -1,4 +1,7 @@
-"""`status`, `tree`, `list`, `history`, `artifacts`: questions; their exit status is 0 whatever the answer."""
+"""`status`, `tree`, `list`, `history`, `artifacts`, `recommend`, `feature`: questions.
+
+Their exit status is 0 whatever the answer.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ STATUSES = ("created", "running", "waiting", "compensating", "paused", "complete
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Declare the five commands."""
+    """Declare the commands."""
     status = add_command(commands, "status", _status, "where an instance stands and what it waits for")
     tree = add_command(commands, "tree", _tree, "an instance with its phases and children")
     history = add_command(commands, "history", _history, "every event of an instance, in order")
@@ -38,6 +41,14 @@ def add_commands(commands: Subparsers) -> None:
         action="store_true",
         help="with --save: those of earlier attempts as well, to DIR/<phase>/attempt-N/<name>",
     )
+    recommend = add_command(commands, "recommend", _recommend, "what to do next with an instance, and why")
+    add_instance(recommend)
+    add_place(recommend)
+    add_json(recommend)
+    feature = add_command(commands, "feature", _feature, "where all instances of a label stand")
+    feature.add_argument("feature", metavar="LABEL", type=text, help="what they were started with: --feature")
+    add_place(feature)
+    add_json(feature)
     listing = add_command(commands, "list", _list, "instances, the newest first")
     listing.add_argument("--status", choices=STATUSES, help="only those in this status")
     listing.add_argument("--feature", metavar="ID", type=text, help="only those with this label")
@@ -69,6 +80,18 @@ def _list(options: argparse.Namespace) -> int:
     from chatflow_jupyter.interfaces.cli.asking import listing
 
     return listing(options)
+
+
+def _recommend(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advising import recommend
+
+    return recommend(options)
+
+
+def _feature(options: argparse.Namespace) -> int:
+    from chatflow_jupyter.interfaces.cli.advising import feature
+
+    return feature(options)
 
 
 def _artifacts(options: argparse.Namespace) -> int:
