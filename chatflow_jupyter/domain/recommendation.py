@@ -119,8 +119,7 @@ def _after_failure(instance: Instance) -> tuple[NextRequest, str]:
 
 def _possible(definition: Definition, instance: Instance, request: NextRequest) -> list[Step]:
     """Return the phases that may be the next one; a failed one is, while what is at work is not."""
-    if request == "retry":
-        assert instance.phase is not None
+    if request == "retry" and instance.phase and instance.phases[instance.phase].state is PhaseState.FAILED:
         return [Step(phase=instance.phase, expected="now")]
     return list(nearest_ahead(definition, instance, beyond=request == "wait"))
 
