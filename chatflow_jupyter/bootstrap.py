@@ -29,6 +29,7 @@ from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
 from .services.templates import Templates
 from .services.upkeep import Upkeep
+from .services.versions import Versions
 from .services.waivers import Waivers
 from .settings import Settings
 
@@ -55,6 +56,7 @@ class ChatFlow:
     queries: Queries
     advice: Advice
     waivers: Waivers
+    versions: Versions
     upkeep: Upkeep
     bus: InProcessBus
     store_file: int
@@ -107,6 +109,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             queries=Queries(storage, artifacts, pinned, clock),
             advice=Advice(storage, pinned),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
+            versions=Versions(storage, artifacts, definitions, clock),
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),

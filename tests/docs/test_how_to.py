@@ -18,6 +18,7 @@ PLAYED = {
     "take-over-a-sliding-window.md": 6,
     "take-over-an-approval.md": 13,
     "take-over-branches.md": 9,
+    "publish-versions.md": 13,
     "undo-what-was-done.md": 16,
 }
 """Pages with console blocks, and how many commands there are at least."""
