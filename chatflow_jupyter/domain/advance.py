@@ -235,6 +235,7 @@ def _queue(draft: Draft, notebook: str) -> bool:
             parameters={**instance.context, **own},
             timeout_sec=_timeout_sec(phase, instance),
             queued_at=draft.now,
+            run_as=phase.run_as,
         )
     )
     draft.run()

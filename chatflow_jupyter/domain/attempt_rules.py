@@ -60,7 +60,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         variables={**draft.instance.variables, phase.name: request.outputs},
         spawned=request.spawned,
     )
-    draft.change_record(notebook_done=True)
+    draft.change_record(notebook_done=True, origin=phase.run_as)
     if phase.children is None and not request.spawned:
         succeed_phase(
             draft, outputs=request.outputs, duration_sec=round(request.duration_sec, 3), risk=request.risk

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from .events import Event
-from .ids import AttemptId, InstanceId
+from .ids import AttemptId, InstanceId, RunAs
 from .instance import Failure, Instance, ParentLink, Vote
 from .json_values import JsonObject
 
@@ -23,6 +23,7 @@ class QueueAttempt:
     parameters: JsonObject
     timeout_sec: float | None
     queued_at: datetime
+    run_as: RunAs = "starter"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

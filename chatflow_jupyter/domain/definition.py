@@ -19,7 +19,7 @@ from pydantic_core import PydanticKnownError
 
 from .conditions import Condition, condition_to_json, parse_condition
 from .definition_rules import END, RESERVED_NAMES, Contradictions, problems_of
-from .ids import ENGINE_PRINCIPAL, VERBS
+from .ids import ENGINE_PRINCIPAL, VERBS, RunAs
 from .json_schema import check_schema
 from .json_values import JsonObject, JsonValue, check_json
 from .references import field_reference
@@ -167,6 +167,7 @@ class Gate(Model):
     on_expire: Literal["reject", "escalate", "approve"] = "reject"
     escalate_to: tuple[Approver, ...] = Field(default=(), max_length=100, strict=False)
     waivable: bool = False
+    governed: bool = False
     data_schema: JsonSchema | None = Field(default=None, alias="schema")
 
     @model_validator(mode="before")
@@ -243,6 +244,7 @@ class Phase(Model):
     children: Children | None = None
     spawns: Spawns | None = None
     outputs: JsonSchema | None = None
+    run_as: RunAs = "starter"
     compensate: BundlePath | None = None
     compensate_after: Literal["success", "start"] = "success"
 
@@ -280,6 +282,7 @@ class Phase(Model):
             timeout_sec=self.timeout_sec,
             retries=self.retries,
             parameters=self.parameters,
+            run_as=self.run_as,
         )
 
     @property

@@ -1,6 +1,6 @@
 """Rules that span several phases of a definition: names, order, references, reachability."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,6 +10,7 @@ from .errors import InvalidInput
 from .json_schema import check_value
 from .json_values import JsonValue
 from .references import field_reference
+from .trust import trust_problems
 
 if TYPE_CHECKING:
     from .definition import Definition, Phase
@@ -59,7 +60,10 @@ def problems_of(definition: "Definition") -> tuple[Problem, ...]:
         problems.append(Problem(path=("on_failure",), message=message))
     for position, phase in enumerate(definition.phases):
         here: Path = ("phases", position)
-        for key, message in _phase_problems(phase, position, names):
+        for key, message in (
+            *_phase_problems(phase, position, names),
+            *_gate_problems(phase, definition.phases[:position], names[position + 1 :]),
+        ):
             problems.append(Problem(path=(*here, *key), message=message))
         for key, message in _reference_problems(phase, position, names):
             problems.append(Problem(path=(*here, *key), message=message))
@@ -109,14 +113,15 @@ def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator
             hint = nearest(route.to, [*later, END])
             problem = f"{route.to!r} must name a later phase or `end` ({names_later}){hint}"
             yield ("next", number, "to"), problem
-    yield from _gate_problems(phase, later)
     for number, route in enumerate(phase.next[:-1]):
         if route.when is None:
             problem = f"the routes after `to: {route.to}` are never reached, it has no `when`"
             yield ("next", number), problem
 
 
-def _gate_problems(phase: "Phase", later: list[str]) -> Iterator[tuple[Path, str]]:
+def _gate_problems(
+    phase: "Phase", earlier: Sequence["Phase"], later: list[str]
+) -> Iterator[tuple[Path, str]]:
     """Check that a gate can be answered, and that what it says fits together."""
     gate = phase.gate
     if gate is None:
@@ -134,6 +139,8 @@ def _gate_problems(phase: "Phase", later: list[str]) -> Iterator[tuple[Path, str
     people = gate.approvers + gate.escalate_to
     if people and gate.quorum > len(set(people)) and not any(name.startswith("verb:") for name in people):
         yield ("gate", "quorum"), f"{gate.quorum} can never agree: it asks {len(set(people))}"
+    for problem in trust_problems(phase, earlier):
+        yield ("gate", "governed"), problem
     if gate.on_expire != "reject" and gate.expires_sec is None:
         yield ("gate", "on_expire"), "needs `expires_sec`, or it never happens"
     if (gate.on_expire == "escalate") != bool(gate.escalate_to):

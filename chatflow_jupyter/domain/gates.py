@@ -12,6 +12,7 @@ from .draft import Draft
 from .events import EventType
 from .instance import GateOutcome, Instance, OpenGate, Vote, WaitingReason
 from .json_values import canonical_json
+from .trust import readable_by
 
 MAX_VOTERS = 100
 MAX_REASON = 1000
@@ -27,7 +28,9 @@ _ASK_ANYBODY = Gate()
 def gate_question(phase: Phase, instance: Instance) -> tuple[str, tuple[str, ...]] | None:
     """Return why people must open the way into `phase` (and unknown fields), or None when a rule does."""
     if phase.gate is not None:
-        verdict = None if phase.gate.auto is None else evaluate(phase.gate.auto, instance.view)
+        verdict = (
+            None if phase.gate.auto is None else evaluate(phase.gate.auto, readable_by(phase.gate, instance))
+        )
         if verdict is None or verdict.truth is not Truth.TRUE:
             title = phase.gate.title or f"gate before {phase.name}"
             return title, verdict.unknown_fields if verdict else ()

@@ -6,7 +6,7 @@ produces the same id and so inserts nothing.
 
 import base64
 import hashlib
-from typing import NewType
+from typing import Literal, NewType, TypeAlias
 
 TenantId = NewType("TenantId", str)
 InstanceId = NewType("InstanceId", str)
@@ -23,6 +23,8 @@ LOCAL_PRINCIPAL = Principal("local")
 ENGINE_PRINCIPAL = Principal("engine")
 VERBS = ("read", "run", "author", "admin")
 """What a principal may do in a tenant, each including the ones before it."""
+RunAs: TypeAlias = Literal["starter", "tenant"]
+"""As whom an attempt runs: whoever started the instance, or the tenant's own runner account."""
 
 
 def attempt_id(instance: InstanceId, phase: str, number: int) -> AttemptId:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from .definition import Quota
-from .ids import AttemptId, InstanceId, Principal, Sha256, TenantId
+from .ids import AttemptId, InstanceId, Principal, RunAs, Sha256, TenantId
 from .json_values import JsonObject, JsonValue
 
 
@@ -111,6 +111,7 @@ class PhaseRecord:
 
     `lost` counts runners that ended under it, `cut_off` whole processes. While it is active, `deadline_at` is
     until when it has to end.
+    `origin` is as whom the attempt ran whose outcome stands.
     """
 
     state: PhaseState
@@ -122,6 +123,7 @@ class PhaseRecord:
     approved: bool = False
     gate: GateOutcome | None = None
     notebook_done: bool = False
+    origin: RunAs | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None

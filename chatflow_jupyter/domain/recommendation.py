@@ -13,6 +13,7 @@ from .fan_out import children_over, counted
 from .forecast import Step, nearest_ahead
 from .gates import gate_question, risk_question
 from .instance import FINAL, Instance, PhaseState, Status, WaitingReason
+from .trust import readable_by
 
 NextRequest: TypeAlias = Literal["start", "trigger", "decide", "retry", "resume", "wait", "nothing"]
 
@@ -138,8 +139,9 @@ def _rules(definition: Definition, instance: Instance, phase: Phase, step: Step)
     if step.depends_on:
         yield Reason(kind="rule", text=f"not known yet: {', '.join(step.depends_on)}")
     if phase.gate is not None and phase.gate.auto is not None:
-        rule = in_words(phase.gate.auto, view)
-        opens = evaluate(phase.gate.auto, view).truth is Truth.TRUE
+        read = readable_by(phase.gate, instance)
+        rule = in_words(phase.gate.auto, read)
+        opens = evaluate(phase.gate.auto, read).truth is Truth.TRUE
         yield Reason(
             kind="rule", text=f"its gate {'opens' if opens else 'does not open'} by its rule: {rule}"
         )

@@ -12,6 +12,7 @@ from chatflow_jupyter.domain.ids import (
     InstanceId,
     OwnerId,
     Principal,
+    RunAs,
     RunnerId,
     Sha256,
     TenantId,
@@ -143,6 +144,24 @@ class AttemptRow:
     ended_at: datetime | None = None
     progress: Progress | None = None
     failure: Failure | None = None
+    run_as: RunAs = "starter"
+    starter: Principal | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Serves:
+    """Which attempts a runner may hold: those to be run as the user who started them, or as the tenant."""
+
+    tenant_id: TenantId
+    starter: Principal | None = None
+
+    def may_hold(self, attempt: AttemptRow) -> bool:
+        """Whether `attempt` is one of these. With a `starter` it is a user's runner, else the tenant's."""
+        if attempt.tenant_id != self.tenant_id:
+            return False
+        if self.starter is None:
+            return attempt.run_as == "tenant"
+        return attempt.run_as == "starter" and attempt.starter == self.starter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,6 +40,7 @@ from .records import (
     OutboxRow,
     Owner,
     Progress,
+    Serves,
     StoredAnswer,
     TimerRow,
     UnfinishedTree,
@@ -172,12 +173,19 @@ class IAttempts(Protocol):
     """Attempts and their leases."""
 
     async def claim(
-        self, runner_id: RunnerId, owner_id: OwnerId | None, *, now: datetime, lease_expires_at: datetime
+        self,
+        runner_id: RunnerId,
+        owner_id: OwnerId | None,
+        *,
+        now: datetime,
+        lease_expires_at: datetime,
+        serves: Serves | None = None,
     ) -> AttemptRow | None:
         """Lease the attempt queued longest and return it with its new, higher fence; None when there is none.
 
-        With `owner_id`, only attempts of trees that owner has are considered. Of many claims at once,
-        exactly one gets an attempt. One whose row is damaged stays queued, and the next is leased.
+        With `owner_id`, only attempts of trees that owner has are considered; with `serves`, only those that
+        `may_hold` says. Of many claims at once, exactly one gets an attempt. One whose row is damaged stays
+        queued, and the next is leased.
         """
 
     async def heartbeat(

@@ -19,6 +19,7 @@ from chatflow_jupyter.domain.ids import (
     InstanceId,
     OwnerId,
     Principal,
+    RunAs,
     RunnerId,
     Sha256,
     TenantId,
@@ -158,7 +159,12 @@ def commit_of(*transitions: Transition, **parts: Any) -> Commit:
 
 
 def queued(
-    instance: Instance, number: int = 1, *, phase: str = "collect", at: datetime = NOW
+    instance: Instance,
+    number: int = 1,
+    *,
+    phase: str = "collect",
+    at: datetime = NOW,
+    run_as: RunAs = "starter",
 ) -> QueueAttempt:
     return QueueAttempt(
         attempt_id=attempt_id(instance.instance_id, phase, number),
@@ -169,14 +175,15 @@ def queued(
         parameters={"limit": 10},
         timeout_sec=600.0,
         queued_at=at,
+        run_as=run_as,
     )
 
 
-def running(name: str, *, at: datetime = NOW, **fields: Any) -> Transition:
+def running(name: str, *, at: datetime = NOW, run_as: RunAs = "starter", **fields: Any) -> Transition:
     """The birth of an instance whose first attempt is queued."""
     attempt = CurrentAttempt(attempt_id=attempt_id(wfi(name), "collect", 1), number=1)
     instance = new_instance(name, status=Status.RUNNING, phase="collect", attempt=attempt, **fields)
-    return birth(instance, attempts=(queued(instance, at=at),))
+    return birth(instance, attempts=(queued(instance, at=at, run_as=run_as),))
 
 
 async def born(storage: IStateStorage, name: str = "a", **fields: Any) -> Instance:

@@ -4,10 +4,11 @@ import pytest
 
 from chatflow_jupyter.domain.decision import CancelAttempt, EndAttempt
 from chatflow_jupyter.domain.errors import NotFound, StaleFence
-from chatflow_jupyter.domain.ids import OwnerId, RunnerId
-from chatflow_jupyter.ports.records import Progress
+from chatflow_jupyter.domain.ids import OwnerId, Principal, RunnerId
+from chatflow_jupyter.ports.records import Progress, Serves
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.making import (
+    ALICE,
     LOCAL,
     NO_ATTEMPT,
     NOW,
@@ -25,6 +26,7 @@ from tests.contract.making import (
 )
 
 ME, YOU = OwnerId("me"), OwnerId("you")
+BOB = Principal("bob")
 
 
 async def test_the_attempt_queued_longest_is_leased_first_whatever_its_tenant(
@@ -68,6 +70,28 @@ async def test_with_an_owner_only_attempts_of_its_trees_are_considered(state_sto
     await started(state_storage, "c", owner_id=ME)
     assert (await claimed(state_storage, ME)).instance_id == wfi("c")
     assert await state_storage.claim(RUNNER, ME, now=NOW, lease_expires_at=later(30)) is None
+
+
+async def test_a_runner_holds_only_what_it_serves(state_storage: IStateStorage) -> None:
+    await started(state_storage, "a", principal=ALICE)
+    await started(state_storage, "b", principal=BOB)
+    await started(state_storage, "c", principal=BOB, run_as="tenant")
+    await started(state_storage, "d", principal=BOB, run_as="tenant", tenant_id=OTHER)
+
+    async def taken_by(serves: Serves) -> list[str]:
+        taken = []
+        while row := await state_storage.claim(
+            RUNNER, None, now=NOW, lease_expires_at=later(30), serves=serves
+        ):
+            assert serves.may_hold(row)
+            taken.append(row.instance_id)
+        return taken
+
+    assert await taken_by(Serves(tenant_id=LOCAL, starter=Principal("nobody"))) == []
+    assert await taken_by(Serves(tenant_id=LOCAL, starter=BOB)) == [wfi("b")]
+    assert await taken_by(Serves(tenant_id=LOCAL)) == [wfi("c")]
+    assert await taken_by(Serves(tenant_id=OTHER, starter=BOB)) == []
+    assert {(await claimed(state_storage)).instance_id for _ in range(2)} == {wfi("a"), wfi("d")}
 
 
 async def test_a_heartbeat_extends_the_lease_and_keeps_the_last_progress(

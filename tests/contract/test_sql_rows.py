@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from chatflow_jupyter.adapters.sql import deprecations, encoding, instance_rows,
 from chatflow_jupyter.domain.decision import QueueAttempt
 from chatflow_jupyter.domain.definition import Definition, Quota
 from chatflow_jupyter.domain.events import Event, EventType
+from chatflow_jupyter.domain.ids import RunAs
 from chatflow_jupyter.domain.instance import (
     CurrentAttempt,
     DefinitionRef,
@@ -91,6 +92,7 @@ def values_of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStr
     return st.builds(kind, **strategies)
 
 
+RUN_AS = st.sampled_from(get_args(RunAs))
 PHASES = st.dictionaries(
     TEXT,
     values_of(
@@ -100,6 +102,7 @@ PHASES = st.dictionaries(
         ended_at=st.none() | TIME,
         reason=st.none() | TEXT,
         deadline_at=st.none() | TIME,
+        origin=st.none() | RUN_AS,
         gate=st.none()
         | values_of(
             GateOutcome,
@@ -198,7 +201,13 @@ def test_events(event: Event, position: int) -> None:
 
 @given(
     INSTANCES,
-    values_of(QueueAttempt, parameters=OBJECT, kernel=st.none() | TEXT, timeout_sec=st.none() | SECONDS),
+    values_of(
+        QueueAttempt,
+        parameters=OBJECT,
+        kernel=st.none() | TEXT,
+        timeout_sec=st.none() | SECONDS,
+        run_as=RUN_AS,
+    ),
     FAILURES,
     st.none() | values_of(Progress),
     TIME,
@@ -226,6 +235,7 @@ def test_attempts(
         lease_expires_at=at,
         started_at=at,
         ended_at=at,
+        starter=instance.principal,
         **{name: getattr(queued, name) for name in QueueAttempt.__dataclass_fields__},
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
 
 from chatflow_jupyter.adapters.sql import DatabaseStateStorage
 from chatflow_jupyter.adapters.sql.database import READERS
-from chatflow_jupyter.adapters.sql.leases import QUEUED_LONGEST, QUEUED_LONGEST_OF_OWNER
+from chatflow_jupyter.adapters.sql.leases import QUEUED_LONGEST
 from chatflow_jupyter.adapters.sql.pages import Pages
 from chatflow_jupyter.adapters.sql.schema import metadata
 from chatflow_jupyter.domain.decision import Vote
@@ -153,7 +153,7 @@ async def test_the_engines_questions_use_an_index(
     assert index in " ".join(plan)
 
 
-@pytest.mark.parametrize("question", [QUEUED_LONGEST, QUEUED_LONGEST_OF_OWNER])
+@pytest.mark.parametrize("question", QUEUED_LONGEST.values())
 async def test_a_claim_looks_at_the_heads_of_queues_and_not_at_every_attempt_there_ever_was(
     sqlite_storage: DatabaseStateStorage, question: Pages[AttemptRow]
 ) -> None:

@@ -89,6 +89,7 @@ def _told(node: Instance) -> dict[str, Any]:
                 one.approved,
                 one.gate and (one.gate.decision, one.gate.by),
                 one.notebook_done,
+                one.origin,
             )
             for name, one in node.phases.items()
         },

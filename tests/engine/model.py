@@ -121,7 +121,7 @@ class Model(Deadlines):
         self.attempts[attempt]["status"] = "succeeded"
         node.update(risk=risk, asked=asked)
         node["vars"][node["phase"]] = outputs
-        self.record(node)["done"] = True
+        self.record(node).update(done=True, origin=self.spec(node).get("run_as", "starter"))
         if "children" not in self.spec(node) and not asked:
             self.record(node)["state"] = "succeeded"
         self.go_on(node)

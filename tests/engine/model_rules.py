@@ -118,7 +118,7 @@ class Rules:
         node.update(phase=name, fan=None, asked=[])
         record = {"state": "active", "attempts": 0, "failures": 0, "lost": 0, "cut_off": 0}
         node["phases"][name] = {**record, "triggered": False, "approved": False}
-        self.record(node).update(gate=None, done=False)
+        self.record(node).update(gate=None, done=False, origin=None)
         spec = self.spec(node)
         if "when" in spec and holds(spec["when"], self.view(node)) is not True:
             self.record(node)["state"] = "skipped"

@@ -41,7 +41,9 @@ class Undoing(Gates):
         written = next(phase for phase in PLAIN[node["name"]]["phases"] if phase["name"] == name)
         if not dot:
             return written  # type: ignore[no-any-return]
-        kept = {key: written[key] for key in ("retries", "parameters", "timeout_sec") if key in written}
+        kept = {
+            key: written[key] for key in ("retries", "parameters", "timeout_sec", "run_as") if key in written
+        }
         return {"name": node["phase"], "notebook": written["compensate"], **kept}
 
     def successor(self, node: Node) -> str | None:

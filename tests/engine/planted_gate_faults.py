@@ -110,3 +110,23 @@ def approvals_of_different_data_agree(stack: ExitStack) -> None:
 @fault
 def the_data_of_a_void_approval_stays(stack: ExitStack) -> None:
     put(stack, lambda *_: None, "_take_back", gate_rules)
+
+
+@fault
+def nobody_remembers_as_whom_an_attempt_ran(stack: ExitStack) -> None:
+    honest = Draft.change_record
+
+    def change_record(draft: Draft, **changes: Any) -> None:
+        honest(draft, **({**changes, "origin": None} if "origin" in changes else changes))
+
+    put(stack, change_record, "change_record", Draft)
+
+
+@fault
+def the_word_of_everybody_is_that_of_the_tenant(stack: ExitStack) -> None:
+    honest = Draft.change_record
+
+    def change_record(draft: Draft, **changes: Any) -> None:
+        honest(draft, **({**changes, "origin": "tenant"} if "origin" in changes else changes))
+
+    put(stack, change_record, "change_record", Draft)

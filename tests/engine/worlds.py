@@ -26,7 +26,7 @@ REVIEW = """
 name: review
 automation_level: 100
 phases:
-  - {name: collect, notebook: collect.ipynb, retries: {max_attempts: 2}}
+  - {name: collect, notebook: collect.ipynb, retries: {max_attempts: 2}, run_as: tenant}
   - name: files
     children:
       schema: leaf
@@ -35,7 +35,11 @@ phases:
       max_parallel: 2
   - name: close
     notebook: close.ipynb
-    gate: {auto: {field: collect.n, operator: "<", value: 3}, expires_sec: 100, on_reject: fail}
+    gate:
+      auto: {field: collect.n, operator: "<", value: 3}
+      expires_sec: 100
+      on_reject: fail
+      governed: true
   - {name: publish, notebook: publish.ipynb, gate: {}}
 """
 SURVEY = """
@@ -196,7 +200,11 @@ name: trip
 automation_level: 60
 on_failure: compensate
 phases:
-  - {name: flight, notebook: flight.ipynb, compensate: no_flight.ipynb, retries: {max_attempts: 2}}
+  - name: flight
+    notebook: flight.ipynb
+    compensate: no_flight.ipynb
+    retries: {max_attempts: 2}
+    run_as: tenant
   - {name: hotel, notebook: hotel.ipynb, compensate: no_hotel.ipynb, compensate_after: start}
   - name: car
     notebook: car.ipynb

@@ -67,7 +67,7 @@ WRONG = [
     ),
     (GATE + "      waivable: sometimes\n", 7, "gate.waivable: must be true or false, not 'sometimes'"),
     (GATE + "      aprovers: [ann]\n", 7, "gate: unknown key 'aprovers' (did you mean 'approvers'?)"),
-    (GATE + "      nonsense: 1\n", 7, "expires_sec, on_expire, escalate_to, waivable, schema"),
+    (GATE + "      nonsense: 1\n", 7, "expires_sec, on_expire, escalate_to, waivable, governed, schema"),
 ]
 
 

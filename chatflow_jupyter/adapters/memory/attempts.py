@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId, TenantId
-from chatflow_jupyter.ports.records import AttemptRow, Progress
+from chatflow_jupyter.ports.records import AttemptRow, Progress, Serves
 
 from .tables import Tables
 
@@ -17,7 +17,13 @@ class MemoryAttempts:
     _tables: Tables
 
     async def claim(
-        self, runner_id: RunnerId, owner_id: OwnerId | None, *, now: datetime, lease_expires_at: datetime
+        self,
+        runner_id: RunnerId,
+        owner_id: OwnerId | None,
+        *,
+        now: datetime,
+        lease_expires_at: datetime,
+        serves: Serves | None = None,
     ) -> AttemptRow | None:
         """See the port."""
         del now
@@ -27,6 +33,7 @@ class MemoryAttempts:
             for row in tables.attempts.values()
             if row.status == "queued"
             and owner_id in (None, tables.tree_owners.get((row.tenant_id, row.root_id)))
+            and (serves is None or serves.may_hold(row))
         ]
         if not queued:
             return None

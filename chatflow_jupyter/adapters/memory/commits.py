@@ -139,6 +139,8 @@ def _queued(tenant_id: TenantId, instance: Instance, change: QueueAttempt) -> At
         status="queued",
         fence=0,
         queued_at=change.queued_at,
+        run_as=change.run_as,
+        starter=instance.principal,
     )
 
 

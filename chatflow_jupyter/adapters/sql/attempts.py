@@ -27,6 +27,7 @@ LEASED_UNDER_FENCE = (*THIS_ATTEMPT, attempts.c.fence == bindparam("held"), IS_L
 _WHEN_QUEUED = (
     *("tenant_id", "attempt_id", "instance_id", "root_id", "phase", "number", "notebook", "kernel"),
     *("parameters", "timeout_sec", "status", "fence", "queue_number", "queued_at"),
+    *("run_as", "starter"),
 )
 QUEUE_ATTEMPT = Statement(
     lambda insert: (

@@ -18,6 +18,7 @@ from chatflow_jupyter.ports.records import (
     InstanceFilter,
     OutboxRow,
     Progress,
+    Serves,
     StoredAnswer,
     TimerRow,
     VersionUse,
@@ -133,12 +134,18 @@ class SqlAttempts:
     _damage: DamageLog
 
     async def claim(
-        self, runner_id: RunnerId, owner_id: OwnerId | None, *, now: datetime, lease_expires_at: datetime
+        self,
+        runner_id: RunnerId,
+        owner_id: OwnerId | None,
+        *,
+        now: datetime,
+        lease_expires_at: datetime,
+        serves: Serves | None = None,
     ) -> AttemptRow | None:
         """See the port."""
         del now
         return await self._database.write(
-            lambda c: leases.claim(c, runner_id, owner_id, lease_expires_at, self._damage)
+            lambda c: leases.claim(c, runner_id, owner_id, lease_expires_at, serves, self._damage)
         )
 
     async def heartbeat(

@@ -1,11 +1,12 @@
 """Instances as rows: columns for what is asked for, `birth` and `state` as JSON for the rest."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Row
 
 from chatflow_jupyter.domain.definition import Quota
+from chatflow_jupyter.domain.ids import RunAs
 from chatflow_jupyter.domain.instance import (
     CurrentAttempt,
     DefinitionRef,
@@ -182,6 +183,9 @@ def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:
     )
 
 
+_ORIGINS: dict[str | None, RunAs | None] = {None: None, **{whom: whom for whom in get_args(RunAs)}}
+
+
 def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
     return {
         "state": record.state.value,
@@ -195,6 +199,7 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         "started_at": optional_us(record.started_at),
         "ended_at": optional_us(record.ended_at),
         "reason": record.reason,
+        **({} if record.origin is None else {"origin": record.origin}),
         **({} if record.deadline_at is None else {"deadline_at": to_us(record.deadline_at)}),
         **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
     }
@@ -227,4 +232,5 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         ended_at=optional_time(record["ended_at"]),
         reason=record["reason"],
         deadline_at=optional_time(record.get("deadline_at")),
+        origin=_ORIGINS[record.get("origin")],
     )

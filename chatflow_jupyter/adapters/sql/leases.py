@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from itertools import product
+from typing import Any, Literal, TypeAlias, get_args
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, tuple_, update
 from sqlalchemy.sql.expression import FromClause
 
 from chatflow_jupyter.domain.ids import AttemptId, OwnerId, RunnerId, TenantId
-from chatflow_jupyter.ports.records import AttemptRow, Progress
+from chatflow_jupyter.ports.records import AttemptRow, Progress, Serves
 
 from .attempts import LEASED_UNDER_FENCE, THIS_ATTEMPT, stale
 from .encoding import optional_us, to_us
@@ -18,16 +19,24 @@ from .rows import attempt_of, progress_text
 from .schema import IS_LEASED, IS_QUEUED, attempts, tenants, trees
 from .statements import Statement
 
+_Whose: TypeAlias = Literal["anybody's", "a user's", "the tenant's"]
 
-def _queued_longest(of_owner: bool) -> Pages[AttemptRow]:
+
+def _queued_longest(of_owner: bool, whose: _Whose) -> Pages[AttemptRow]:
     """Find the head of every tenant's queue and the oldest of these: one row per tenant is looked at."""
     waiting = attempts.alias("waiting")
     place = (waiting.c.queued_at, waiting.c.tenant_id, waiting.c.queue_number)
-    return Pages(lambda behind: _heads(waiting, behind, of_owner), place, attempt_of)
+    return Pages(lambda behind: _heads(waiting, behind, of_owner, whose), place, attempt_of)
 
 
-def _heads(waiting: FromClause, behind: ColumnElement[bool], of_owner: bool) -> Select[Any]:
+def _heads(waiting: FromClause, behind: ColumnElement[bool], of_owner: bool, whose: _Whose) -> Select[Any]:
     wanted: Collection[ColumnElement[bool]] = [waiting.c.tenant_id == tenants.c.tenant_id]
+    if whose != "anybody's":
+        wanted = [*wanted, waiting.c.tenant_id == bindparam("only_tenant")]
+    if whose == "the tenant's":
+        wanted = [*wanted, waiting.c.run_as == "tenant"]
+    if whose == "a user's":
+        wanted = [*wanted, waiting.c.run_as == "starter", waiting.c.starter == bindparam("only_starter")]
     if of_owner:
         tree = and_(trees.c.tenant_id == waiting.c.tenant_id, trees.c.root_id == waiting.c.root_id)
         owned = select(trees.c.root_id).where(tree, trees.c.owner_id == bindparam("owner"))
@@ -49,8 +58,10 @@ def _heads(waiting: FromClause, behind: ColumnElement[bool], of_owner: bool) -> 
     )
 
 
-QUEUED_LONGEST = _queued_longest(of_owner=False)
-QUEUED_LONGEST_OF_OWNER = _queued_longest(of_owner=True)
+QUEUED_LONGEST = {
+    (of_owner, whose): _queued_longest(of_owner, whose)
+    for of_owner, whose in product((False, True), get_args(_Whose))
+}
 LEASE = Statement(
     update(attempts)
     .where(*THIS_ATTEMPT, IS_QUEUED, attempts.c.fence == bindparam("held"))
@@ -97,13 +108,13 @@ def claim(
     runner_id: RunnerId,
     owner_id: OwnerId | None,
     lease_expires_at: datetime,
+    serves: Serves | None,
     damage: DamageLog,
 ) -> AttemptRow | None:
     """Lease the attempt queued longest, if there is one. It is read whole before anything is written."""
-    if owner_id is None:
-        found = QUEUED_LONGEST.read(connection, damage, limit=1)
-    else:
-        found = QUEUED_LONGEST_OF_OWNER.read(connection, damage, limit=1, owner=owner_id)
+    whose, wanted = _wanted(serves)
+    owner = {} if owner_id is None else {"owner": owner_id}
+    found = QUEUED_LONGEST[bool(owner), whose].read(connection, damage, limit=1, **owner, **wanted)
     if not found:
         return None
     queued = found[0]
@@ -126,6 +137,14 @@ def claim(
         owner_id=owner_id,
         lease_expires_at=lease_expires_at,
     )
+
+
+def _wanted(serves: Serves | None) -> tuple[_Whose, dict[str, str]]:
+    if serves is None:
+        return "anybody's", {}
+    if serves.starter is None:
+        return "the tenant's", {"only_tenant": serves.tenant_id}
+    return "a user's", {"only_tenant": serves.tenant_id, "only_starter": serves.starter}
 
 
 def heartbeat(

@@ -12,6 +12,7 @@ from chatflow_jupyter.domain.decision import (
 )
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.events import Event, EventType, StoredEvent
+from chatflow_jupyter.domain.ids import RunAs
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -98,9 +99,12 @@ def queued_columns(instance: Instance, queued: QueueAttempt, queue_number: int) 
         "fence": 0,
         "queue_number": queue_number,
         "queued_at": to_us(queued.queued_at),
+        "run_as": queued.run_as,
+        "starter": instance.principal,
     }
 
 
+_RUN_AS: dict[str, RunAs] = {whom: whom for whom in get_args(RunAs)}
 _ATTEMPT_STATUSES: dict[str, AttemptStatus] = {status: status for status in get_args(AttemptStatus)}
 
 
@@ -128,6 +132,8 @@ def attempt_of(row: Row[Any]) -> AttemptRow:
         ended_at=optional_time(row.ended_at),
         progress=None if row.progress is None else Progress(**from_json(row.progress)),
         failure=None if row.failure is None else Failure(**from_json(row.failure)),
+        run_as=_RUN_AS[row.run_as],
+        starter=row.starter,
     )
 
 

@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0007_pre"
+REVISION = "0008_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -158,6 +158,8 @@ attempts = Table(
     _time("ended_at", null=True),
     _text("progress", null=True),
     _text("failure", null=True),
+    Column("run_as", Text, nullable=False, server_default="starter"),
+    Column("starter", Text, nullable=True, comment="who started the instance"),
     PrimaryKeyConstraint("tenant_id", "attempt_id"),
     _of_instance(),
     Index("attempts_by_instance", "tenant_id", "instance_id", "queue_number"),

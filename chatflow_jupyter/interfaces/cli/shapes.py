@@ -124,6 +124,7 @@ def _phase(record: PhaseRecord) -> JsonObject:
         "started_at": shown_time(record.started_at),
         "ended_at": shown_time(record.ended_at),
         "reason": record.reason,
+        "origin": record.origin,
         "deadline_at": shown_time(record.deadline_at),
     }
 
