@@ -254,7 +254,31 @@ phases:
     deadline_sec: 60
   - {name: back, notebook: back.ipynb, start: on_trigger}
 """
+CLAN = """
+name: clan
+automation_level: 100
+quota: {max_duration_sec: 90, max_children: 3}
+phases:
+  - name: bear
+    notebook: bear.ipynb
+    retries: {max_attempts: 2}
+    spawns: {schemas: [leaf, egg], on_failure: continue}
+  - name: adopt
+    children: {schema: leaf, foreach: bear.items, max_parallel: 2, on_failure: continue}
+  - {name: tail, notebook: tail.ipynb}
+"""
+KIN = """
+name: kin
+automation_level: 100
+quota: {max_duration_sec: 24, max_children: 5}
+phases:
+  - name: lines
+    children: {schema: clan, items: [a, b], max_parallel: 2, on_failure: continue}
+  - {name: sum, notebook: sum.ipynb}
+"""
 TEXTS = {
+    "clan": CLAN,
+    "kin": KIN,
     "nest": NEST,
     "grove": GROVE,
     "leaf": LEAF,
@@ -277,7 +301,7 @@ TEXTS = {
     "dash": DASH,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
-ROOTS = ("hatch", "board", "grove", "review", "survey", "solo", "branch")
+ROOTS = ("kin", "hatch", "board", "grove", "review", "survey", "solo", "branch")
 TIMED = ("shift", "loan", "dash")
 """Roots with deadlines: in every third history some are among the others."""
 UNDONE = ("trip", "order", "depot", "crate", "convoy")

@@ -1,14 +1,14 @@
 """Versions of definitions that are not to be started any more.
 
 Revision ID: 0007_pre
-Revises: 0003_pre
+Revises: 0004_pre
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0007_pre"
-down_revision = "0003_pre"
+down_revision = "0004_pre"
 
 
 def upgrade() -> None:
