@@ -44,7 +44,14 @@ class Callers:
     """Asks both engines at random; what was asked is in `both.log`."""
 
     def __init__(
-        self, storage: Any, clock: TurnedClock, seed: int, *, undoes: bool, death: float = 0.12
+        self,
+        storage: Any,
+        clock: TurnedClock,
+        seed: int,
+        *,
+        undoes: bool,
+        among: tuple[str, ...] = (),
+        death: float = 0.12,
     ) -> None:
         self.random = Random(seed)
         self.both = BothEngines(storage, clock, self.random, death)
@@ -61,6 +68,8 @@ class Callers:
         self.timed = seed % 3 == 0 and not undoes
         if self.timed:
             self.roots = [*TIMED, *self.roots[:2]]
+        if among:
+            self.roots = list(among)
 
     async def create(self) -> None:
         """Create an instance, perhaps with a key that was used before."""

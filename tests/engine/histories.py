@@ -27,9 +27,16 @@ class History(Callers):
     """One random walk: callers, and the engine's own notes, clocks and sweeps."""
 
     def __init__(
-        self, storage: Any, clock: TurnedClock, seed: int, *, undoes: bool, death: float = 0.12
+        self,
+        storage: Any,
+        clock: TurnedClock,
+        seed: int,
+        *,
+        undoes: bool,
+        among: tuple[str, ...] = (),
+        death: float = 0.12,
     ) -> None:
-        super().__init__(storage, clock, seed, undoes=undoes, death=death)
+        super().__init__(storage, clock, seed, undoes=undoes, among=among, death=death)
         self.old_rows: list[ContinuationRow] = []
         self.old_timers: list[TimerRow] = []
         self.delivered: set[int] = set()

@@ -71,7 +71,8 @@ def check_charges(before: Instance, decision: Decision) -> None:
     assert decision.asked >= 0
     if not ended:
         assert round(after.spent_sec - before.spent_sec - decision.spent_sec, 6) == 0
-        assert _asked_for(after) - _asked_for(before) == decision.asked
+        given_up = _unborn(before) if not after.spawned and after.fan_out is None else 0
+        assert _asked_for(after) - _asked_for(before) == decision.asked - given_up
     for change in decision.attempts:
         if isinstance(change, QueueAttempt) and not after.is_undoing:
             left = after.quota.max_duration_sec
@@ -80,7 +81,11 @@ def check_charges(before: Instance, decision: Decision) -> None:
 
 def _asked_for(instance: Instance) -> int:
     """Count the children below it, and those that a notebook asked for and that a pause keeps unborn."""
-    return instance.descendants + (0 if instance.fan_out is not None else len(instance.spawned))
+    return instance.descendants + _unborn(instance)
+
+
+def _unborn(instance: Instance) -> int:
+    return 0 if instance.fan_out is not None else len(instance.spawned)
 
 
 def check_standing(instance: Instance) -> None:

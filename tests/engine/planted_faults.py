@@ -29,6 +29,8 @@ class Fault:
     plant: Plant
     undoes: bool = False
     """Whether it shows only in histories in which much is undone."""
+    among: tuple[str, ...] = ()
+    """The only roots of the histories it shows in, where it takes too many others to come up."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -51,6 +53,16 @@ def undo_fault(plant: Plant) -> Plant:
     """Add to the list a fault about undoing."""
     FAULTS.append(Fault(name=plant.__name__, plant=plant, undoes=True))
     return plant
+
+
+def fault_among(*roots: str, undoes: bool = False) -> Callable[[Plant], Plant]:
+    """Add to the list a fault that is looked for in histories of these roots alone."""
+
+    def added(plant: Plant) -> Plant:
+        FAULTS.append(Fault(name=plant.__name__, plant=plant, undoes=undoes, among=roots))
+        return plant
+
+    return added
 
 
 def put(stack: ExitStack, value: Any, name: str, *places: Any) -> None:

@@ -9,7 +9,7 @@ from chatflow_jupyter.domain import attempt_rules, gate_rules, transition
 from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import OpenGate
 from chatflow_jupyter.services.orchestrator import Orchestrator
-from tests.engine.planted_faults import fault, put
+from tests.engine.planted_faults import fault, fault_among, put
 
 
 @fault
@@ -23,7 +23,7 @@ def anybody_may_answer(stack: ExitStack) -> None:
     put(stack, lambda *_: True, "may_answer", gate_rules)
 
 
-@fault
+@fault_among("board")
 def a_vote_counts_though_the_artifact_changed(stack: ExitStack) -> None:
     honest = gate_rules.answer_gate
 
@@ -83,7 +83,7 @@ def a_waiver_of_another_feature_counts(stack: ExitStack) -> None:
     put(stack, waiver_for, "waiver_for", MemoryGates)
 
 
-@fault
+@fault_among("board")
 def a_rejection_leads_nowhere(stack: ExitStack) -> None:
     put(stack, lambda draft, name: draft.complete(), "go_to", gate_rules)
 
@@ -99,7 +99,7 @@ def a_guess_at_what_is_shown_is_believed(stack: ExitStack) -> None:
     put(stack, informed, "_informed", Orchestrator)
 
 
-@fault
+@fault_among("board")
 def approvals_of_different_data_agree(stack: ExitStack) -> None:
     def agreeing(votes: Any, like: Any) -> Any:
         return [vote for vote in votes if vote.decision == like.decision]

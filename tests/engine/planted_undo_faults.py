@@ -11,7 +11,7 @@ from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.domain.requests import Terminate
 from chatflow_jupyter.services import dispatcher, family
-from tests.engine.planted_faults import put, undo_fault
+from tests.engine.planted_faults import fault_among, put, undo_fault
 
 
 @undo_fault
@@ -111,7 +111,7 @@ def an_undone_parent_ends_a_child_that_could_not_undo(stack: ExitStack) -> None:
     put(stack, lambda _: None, "stuck_children", advance)
 
 
-@undo_fault
+@fault_among("convoy", undoes=True)
 def what_is_left_below_is_ended_for_good_when_its_parent_is_undone(stack: ExitStack) -> None:
     honest = family._end_below_undone
 

@@ -119,8 +119,7 @@ def instance_of(row: Row[Any]) -> Instance:
         created_at=from_us(row.created_at),
         updated_at=from_us(state["updated_at"]),
         depth=birth["depth"],
-        max_depth=birth.get("max_depth"),
-        lineage=_lineage_of(birth.get("lineage", ())),
+        **_limits_of(birth),
         parent=_parent_of(row, birth),
         feature_id=row.feature_id,
         meta=birth["meta"],
@@ -153,10 +152,6 @@ def failure_to_json(failure: Failure) -> dict[str, str | int]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _spawned_of(stored: list[Any]) -> tuple[Spawned, ...]:
-    return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
-
-
 def _undoing_to_json(undoing: Undoing) -> dict[str, Any]:
     failure = undoing.failure
     return {
@@ -181,6 +176,10 @@ def _undoing_of(stored: Mapping[str, Any] | None) -> Undoing | None:
 
 def _spawned_of(stored: Sequence[Sequence[Any]]) -> tuple[Spawned, ...]:
     return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
+
+
+def _limits_of(birth: Mapping[str, Any]) -> dict[str, Any]:
+    return {"max_depth": birth.get("max_depth"), "lineage": _lineage_of(birth.get("lineage", ()))}
 
 
 def _lineage_of(stored: Sequence[Sequence[Any]]) -> tuple[Limit, ...]:
