@@ -9,6 +9,7 @@ from .definition import Definition, Quota
 from .draft import Draft
 from .errors import InternalError, InvalidInput
 from .events import Event, EventType
+from .hooks import NO_HOOKS, HookPlan
 from .ids import ENGINE_PRINCIPAL, InstanceId, Principal, TenantId, event_id
 from .instance import DefinitionRef, Failure, Instance
 from .json_schema import check_value, with_defaults
@@ -60,10 +61,16 @@ def create_root(
     return _created(definition, instance, principal, now)
 
 
-def start_at_once(definition: Definition, created: Decision, principal: Principal, now: datetime) -> Decision:
+def start_at_once(
+    definition: Definition,
+    created: Decision,
+    principal: Principal,
+    now: datetime,
+    hooks: HookPlan = NO_HOOKS,
+) -> Decision:
     """Return one transition that both creates and starts: its events are those of the two in a row."""
     base = replace(created.instance, seq=0)
-    started = decide(definition, base, Trigger(principal=principal), now)
+    started = decide(definition, base, Trigger(principal=principal), now, hooks)
     if isinstance(started, Refusal):
         raise InternalError(f"a new instance refused its start: {started.message}")
     draft = Draft(definition, base, principal, now)
@@ -72,7 +79,12 @@ def start_at_once(definition: Definition, created: Decision, principal: Principa
 
 
 def create_child(
-    definition: Definition, reference: DefinitionRef, parent: Instance, request: ChildRequest, now: datetime
+    definition: Definition,
+    reference: DefinitionRef,
+    parent: Instance,
+    request: ChildRequest,
+    now: datetime,
+    hooks: HookPlan = NO_HOOKS,
 ) -> Decision:
     """Return the transition that creates and starts a child; a context that does not fit fails it at once."""
     instance = Instance(
@@ -98,9 +110,8 @@ def create_child(
         draft.emit(EventType.INSTANCE_CREATED, **_birth_data(instance))
         draft.fail(Failure(code="invalid_parameters", message=error.message))
         return draft.finish()
-    return start_at_once(
-        definition, _created(definition, instance, ENGINE_PRINCIPAL, now), ENGINE_PRINCIPAL, now
-    )
+    created = _created(definition, instance, ENGINE_PRINCIPAL, now)
+    return start_at_once(definition, created, ENGINE_PRINCIPAL, now, hooks)
 
 
 def _created(definition: Definition, instance: Instance, principal: Principal, now: datetime) -> Decision:

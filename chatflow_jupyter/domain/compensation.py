@@ -70,7 +70,7 @@ def _did_something(instance: Instance, phase: str) -> bool:
     record = instance.phases.get(phase)
     if record is None:
         return False
-    done = record.notebook_done or record.state is PhaseState.SUCCEEDED
+    done = record.notebook_done or record.ran_sec is not None or record.state is PhaseState.SUCCEEDED
     return done or had_children(instance, phase)
 
 

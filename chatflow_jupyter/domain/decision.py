@@ -81,6 +81,7 @@ class ContinuationKind(StrEnum):
     TERMINATE_CHILDREN = "terminate_children"
     RETRY_CHILDREN = "retry_children"
     LOOK_FOR_WAIVER = "look_for_waiver"
+    RUN_HOOKS = "run_hooks"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,7 @@ from .decision import (
 from .definition import Definition, Phase
 from .events import Event, EventType
 from .evolve import evolve
+from .hooks import NO_HOOKS, HookPlan
 from .ids import Principal, event_id
 from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, Vote, WaitingReason
 from .json_values import JsonObject, JsonValue
@@ -24,10 +25,16 @@ class Draft:
     """Collects one transition. Used only inside `decide`, which hands out the finished value."""
 
     def __init__(
-        self, definition: Definition, instance: Instance, principal: Principal, now: datetime
+        self,
+        definition: Definition,
+        instance: Instance,
+        principal: Principal,
+        now: datetime,
+        hooks: HookPlan = NO_HOOKS,
     ) -> None:
-        """Start from `instance`; everything that follows happens at `now`."""
+        """Start from `instance`; everything that follows happens at `now`, with these hooks in force."""
         self.definition = definition
+        self.hooks = hooks
         self.now = now
         self.instance = evolve(instance, {"seq": instance.seq + 1, "updated_at": now})
         self.attempts: list[AttemptChange] = []
@@ -110,11 +117,11 @@ class Draft:
     def run(self) -> None:
         """Mark the instance running, or compensating while what it did is undone."""
         status = Status.COMPENSATING if self.instance.is_undoing else Status.RUNNING
-        self.change(status=status, waiting_reason=None, waiting_detail=None)
+        self.change(status=status, waiting_reason=None, waiting_detail=None, hooks_asked=None)
 
     def wait(self, reason: WaitingReason, detail: str, **data: JsonValue) -> None:
         """Mark the instance waiting and say so."""
-        self.change(status=Status.WAITING, waiting_reason=reason, waiting_detail=detail)
+        self.change(status=Status.WAITING, waiting_reason=reason, waiting_detail=detail, hooks_asked=None)
         self.emit(
             EventType.INSTANCE_WAITING, phase=self.instance.phase, reason=str(reason), detail=detail, **data
         )
@@ -175,6 +182,7 @@ class Draft:
             paused=False,
             attempt=None,
             gate=None,
+            hooks_asked=None,
             ended_at=self.now,
         )
         for kind in TimerKind:

@@ -31,6 +31,15 @@ class WaitingReason(StrEnum):
     CHILDREN = "children"
     BUDGET = "budget"
     RETRY = "retry"
+    HOOK = "hook"
+
+
+class HookPoint(StrEnum):
+    """Where hooks look: before an attempt, after it, and at each of its artifacts."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    ARTIFACT = "artifact"
 
 
 class PhaseState(StrEnum):
@@ -106,10 +115,30 @@ class GateOutcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HooksAsked:
+    """Which hooks an instance waits for: those at `point` of that attempt, asked by the transition `seq`."""
+
+    point: HookPoint
+    attempt: int
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clearance:
+    """What the hooks before an attempt said together: people to be asked, the risk, further parameters."""
+
+    attempt: int
+    question: str | None = None
+    risk: int = 0
+    parameters: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRecord:
     """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
 
-    `lost` counts runners that ended under it, `cut_off` whole processes.
+    `lost` counts runners that ended under it, `cut_off` whole processes. `ran_sec` is how long the notebook
+    took that ran to its end before hooks looked at what it handed over; `unjudged` until they have answered.
     """
 
     state: PhaseState
@@ -124,6 +153,9 @@ class PhaseRecord:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
+    clearance: Clearance | None = None
+    ran_sec: float | None = None
+    unjudged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,6 +276,7 @@ class Instance:
     descendants: int = 0
     failure: Failure | None = None
     undoing: Undoing | None = None
+    hooks_asked: HooksAsked | None = None
     seq: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None

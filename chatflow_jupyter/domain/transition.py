@@ -17,6 +17,8 @@ from .draft import Draft
 from .events import EventType
 from .gate_rules import answer_gate, gate_expiry_due, misfit, waiver_found
 from .gates import arm_gate_expiry, look_for_waiver
+from .hook_rules import hooks_answered
+from .hooks import NO_HOOKS, HookPlan
 from .instance import FINAL, Instance, Status, WaitingReason
 from .requests import (
     AttemptFailed,
@@ -26,6 +28,7 @@ from .requests import (
     ChildrenEnded,
     FanOutDue,
     GateExpiryDue,
+    HookVerdicts,
     Pause,
     Request,
     Resume,
@@ -38,9 +41,18 @@ from .requests import (
 from .undo_rules import terminate_instance
 
 
-def decide(definition: Definition, instance: Instance, request: Request, now: datetime) -> Decision | Refusal:
-    """Return the whole transition that `request` makes at `now`, or why there is none."""
-    draft = Draft(definition, instance, principal_of(request), now)
+def decide(
+    definition: Definition,
+    instance: Instance,
+    request: Request,
+    now: datetime,
+    hooks: HookPlan = NO_HOOKS,
+) -> Decision | Refusal:
+    """Return the whole transition that `request` makes at `now`, or why there is none.
+
+    `hooks` says which are in force; none of them is called here.
+    """
+    draft = Draft(definition, instance, principal_of(request), now, hooks)
     refusal = _apply(draft, instance, request)
     return refusal if refusal is not None else draft.finish()
 
@@ -73,6 +85,8 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
             return children_ended(draft, request)
         case FanOutDue():
             return fan_out_due(draft)
+        case HookVerdicts():
+            return hooks_answered(draft, request)
 
 
 def _trigger(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:

@@ -15,11 +15,14 @@ from chatflow_jupyter.domain.decision import QueueAttempt
 from chatflow_jupyter.domain.definition import Definition, Quota
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.instance import (
+    Clearance,
     CurrentAttempt,
     DefinitionRef,
     Failure,
     FanOut,
     GateOutcome,
+    HookPoint,
+    HooksAsked,
     Instance,
     OpenGate,
     ParentLink,
@@ -98,6 +101,9 @@ PHASES = st.dictionaries(
         started_at=st.none() | TIME,
         ended_at=st.none() | TIME,
         reason=st.none() | TEXT,
+        clearance=st.none() | values_of(Clearance, question=st.none() | TEXT, parameters=OBJECT),
+        ran_sec=st.none() | SECONDS,
+        unjudged=st.booleans(),
         gate=st.none()
         | values_of(
             GateOutcome,
@@ -157,6 +163,7 @@ INSTANCES = values_of(
     gate=GATES,
     failure=FAILURES,
     undoing=UNDOING,
+    hooks_asked=st.none() | values_of(HooksAsked, point=st.sampled_from(HookPoint)),
     started_at=st.none() | TIME,
     ended_at=st.none() | TIME,
 )

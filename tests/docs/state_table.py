@@ -17,6 +17,7 @@ from tests.docs.histories import (
     START,
     TERMINATE,
     History,
+    answered,
     child_ended,
     failed,
     lost,
@@ -50,6 +51,7 @@ ENGINE: Mapping[str, Ask] = {
     "gate expired": lambda history: GateExpiryDue() if history.later(120) else None,
     "child ended": lambda _: child_ended(0),
     "more children due": lambda _: FanOutDue(),
+    "hooks answered": lambda history: None if history.instance.hooks_asked is None else answered(history),
 }
 
 

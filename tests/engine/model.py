@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from tests.engine.model_hooks import Hooks
 from tests.engine.model_people import Answer, No
 from tests.engine.model_rules import OVER, Asked, Node
-from tests.engine.model_undoing import Undoing
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
-NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep")
+NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep", "artifact_refused", "hook_failed")
 
 
-class Model(Undoing):
+class Model(Hooks):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Model(Undoing):
             raise No("no_gate_waiting")
         if reason == "trigger" and "schema" in self.trigger_start(node) and "why" not in data:
             raise No("invalid_input")
-        if status in ("running", "compensating") or reason == "children":
+        if status in ("running", "compensating") or reason in ("children", "hook"):
             raise No("busy")
         if reason == "approval":
             self.vote(node, answer)
@@ -121,6 +121,8 @@ class Model(Undoing):
         self.attempts[attempt]["status"] = "succeeded"
         node.update(risk=risk, asked=asked)
         node["vars"][node["phase"]] = outputs
+        if self.looks_behind(node):
+            return
         self.record(node)["done"] = True
         if "children" not in self.spec(node) and not asked:
             self.record(node)["state"] = "succeeded"

@@ -29,6 +29,8 @@ class Fault:
     plant: Plant
     undoes: bool = False
     """Whether it shows only in histories in which much is undone."""
+    hooked: bool = False
+    """Whether it shows only where hooks are in force."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -50,6 +52,18 @@ def fault(plant: Plant) -> Plant:
 def undo_fault(plant: Plant) -> Plant:
     """Add to the list a fault about undoing."""
     FAULTS.append(Fault(name=plant.__name__, plant=plant, undoes=True))
+    return plant
+
+
+def hook_fault(plant: Plant) -> Plant:
+    """Add to the list a fault about hooks."""
+    FAULTS.append(Fault(name=plant.__name__, plant=plant, hooked=True))
+    return plant
+
+
+def hook_undo_fault(plant: Plant) -> Plant:
+    """Add to the list a fault about hooks and undoing."""
+    FAULTS.append(Fault(name=plant.__name__, plant=plant, undoes=True, hooked=True))
     return plant
 
 

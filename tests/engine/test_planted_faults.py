@@ -5,6 +5,7 @@ import pytest
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
 from tests.engine import (  # noqa: F401 - each adds its own
     planted_gate_faults,
+    planted_hook_faults,
     planted_spawn_faults,
     planted_undo_faults,
 )
@@ -22,11 +23,11 @@ async def opened(clock: TurnedClock) -> MemoryStateStorage:
     return MemoryStateStorage(clock)
 
 
-def first_noticed(seeds: range, *, undoes: bool) -> int | None:
-    """Return the first seed whose history, of one of the two kinds, goes wrong."""
+def first_noticed(seeds: range, *, undoes: bool, hooked: bool = False) -> int | None:
+    """Return the first seed whose history, of one of these kinds, goes wrong."""
     for seed in seeds:
         try:
-            walk(seed, STEPS, opened, undoes=undoes)
+            walk(seed, STEPS, opened, undoes=undoes, hooked=hooked)
         except Exception:
             return seed
     return None
@@ -35,12 +36,13 @@ def first_noticed(seeds: range, *, undoes: bool) -> int | None:
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_a_planted_fault_is_noticed(fault: Fault) -> None:
     with fault.planted():
-        assert first_noticed(SEEDS, undoes=fault.undoes) is not None, (
-            f"{fault.name}: {len(SEEDS)} histories did not notice"
-        )
+        noticed = first_noticed(SEEDS, undoes=fault.undoes, hooked=fault.hooked)
+        assert noticed is not None, f"{fault.name}: {len(SEEDS)} histories did not notice"
 
 
 def test_there_are_faults_enough_and_none_without_planting() -> None:
     assert len(FAULTS) >= 10
     assert first_noticed(range(10), undoes=False) is None
     assert first_noticed(range(10), undoes=True) is None
+    assert first_noticed(range(10), undoes=False, hooked=True) is None
+    assert first_noticed(range(10), undoes=True, hooked=True) is None

@@ -13,27 +13,34 @@ from tests.engine.model_rules import BATCH
 Open = Callable[[TurnedClock], Awaitable[Any]]
 
 
-def walk(seed: int, steps: int, opened: Open, *, undoes: bool | None = None) -> None:
+def walk(
+    seed: int, steps: int, opened: Open, *, undoes: bool | None = None, hooked: bool | None = None
+) -> None:
     """Run the history of that seed; a failure shows the seed and the last steps.
 
-    Every fourth is one in which much is undone, unless `undoes` says which kind it is. A commit holds one
-    child only, so that fan-out over several commits happens all the time.
+    Every fourth is one in which much is undone, and in every third hooks are in force, unless `undoes` and
+    `hooked` say which kind it is. A commit holds one child only, so that fan-out over several commits happens
+    all the time.
     """
     log: list[str] = []
     try:
         with mock.patch.object(fan_out, "BATCH_SIZE", BATCH):
-            asyncio.run(_walk(seed, steps, opened, log, seed % 4 == 3 if undoes is None else undoes))
+            kind = {
+                "undoes": seed % 4 == 3 if undoes is None else undoes,
+                "hooked": seed % 3 == 2 if hooked is None else hooked,
+            }
+            asyncio.run(_walk(seed, steps, opened, log, kind))
     except BaseException as error:
         error.add_note(f"seed {seed}, {len(log)} steps, the last ones:")
         error.add_note("\n".join(log[-25:]))
         raise
 
 
-async def _walk(seed: int, steps: int, opened: Open, log: list[str], undoes: bool) -> None:
+async def _walk(seed: int, steps: int, opened: Open, log: list[str], kind: dict[str, bool]) -> None:
     clock = TurnedClock()
     storage = await opened(clock)
     try:
-        history = History(storage, clock, seed, undoes=undoes)
+        history = History(storage, clock, seed, **kind)
         history.both.log = log
         await history.run(steps)
     finally:

@@ -24,6 +24,7 @@ from chatflow_jupyter.domain.instance import (
 from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
 from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
+from .hook_rows import asked_of, asked_to_json, clearance_of, heard_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
@@ -84,6 +85,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "failure": None if failure is None else failure_to_json(failure),
         "variables": instance.variables,
         **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
+        **asked_to_json(instance.hooks_asked),
     }
     return {
         "seq": instance.seq,
@@ -124,18 +126,21 @@ def instance_of(row: Row[Any]) -> Instance:
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
         gate=gate_of(state.get("gate")),
-        spawned=tuple(
-            Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in state.get("spawned", ())
-        ),
+        spawned=tuple(map(_spawned_of, state.get("spawned", ()))),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
         failure=failure and Failure(**failure),
         undoing=_undoing_of(state.get("undoing")),
+        hooks_asked=asked_of(state.get("hooks_asked")),
         seq=row.seq,
         started_at=optional_time(state["started_at"]),
         ended_at=optional_time(state["ended_at"]),
     )
+
+
+def _spawned_of(stored: list[Any]) -> Spawned:
+    return Spawned(schema_ref=stored[0], key=stored[1], context=stored[2])
 
 
 def failure_to_json(failure: Failure) -> dict[str, str | int]:
@@ -192,6 +197,7 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         "ended_at": optional_us(record.ended_at),
         "reason": record.reason,
         **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
+        **heard_to_json(record),
     }
 
 
@@ -221,4 +227,7 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         started_at=optional_time(record["started_at"]),
         ended_at=optional_time(record["ended_at"]),
         reason=record["reason"],
+        clearance=clearance_of(record.get("clearance")),
+        ran_sec=record.get("ran_sec"),
+        unjudged=record.get("unjudged", False),
     )
