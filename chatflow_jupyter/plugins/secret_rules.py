@@ -14,7 +14,7 @@ _START = r"(?:\b|\[[0-9;]*m|\\[bfnrt])"
 """Also behind a colour, and behind a line break as JSON writes it: both end with a letter."""
 _KEY = (
     r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:[\s\\nr\"',]|[A-Za-z-]+: [^\n]*\n)*[A-Za-z0-9+/=]{20}(?:[^-]|-[^-])*"
+    r"(?:[\s\\nr\"',]|[A-Za-z-]+: [^\\\n]*(?:\n|\\n))*[A-Za-z0-9+/=]{20}(?:[^-]|-[^-])*"
     r"(?:-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----)?"
 )
 RULES: tuple[tuple[str, str], ...] = (
@@ -32,7 +32,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ("hugging-face-token", _START + r"hf_[A-Za-z]{34}\b"),
     ("sendgrid-key", _START + r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
     ("json-web-token", _START + r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
-    ("password-in-url", r"[a-z][a-z0-9+.-]*://[^\s/:@\"'<>{}$]+:[^\s/:@\"'<>{}$]{3,}@[A-Za-z0-9]"),
+    ("password-in-url", _START + r"[a-z][a-z0-9+.-]*://[^\s/:@\"'<>{}$]+:[^\s/:@\"'<>{}$]{3,}@[A-Za-z0-9]"),
     ("private-key", _KEY),
 )
 

@@ -64,10 +64,11 @@ class SecretScanner:
     def _cleaned(self, content: bytes, where: str, places: list[Place]) -> bytes:
         """Return the text without secrets, and note the place of each."""
         found = [one for one in search(content) if one.rule not in self._ignored]
-        for one in found[: MAX_NAMED - len(places)]:
+        room = max(MAX_NAMED - len(places), 0)  # lines are counted only for those that will be named
+        for one in found[:room]:
             line = content.count(b"\n", 0, one.start) + 1
             places.append(Place(rule=one.rule, where=f"{where}line {line}"))
-        places += [Place(rule=one.rule, where=where) for one in found[max(MAX_NAMED - len(places), 0) :]]
+        places += [Place(rule=one.rule, where=where) for one in found[room:]]
         return redacted(content, found) if found else content
 
     def _of_notebook(self, content: bytes, places: list[Place]) -> bytes | None:

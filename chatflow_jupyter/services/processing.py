@@ -174,9 +174,10 @@ def _copied(source: Path, target: Path) -> None:
         handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise InvalidInput(f"{source}: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InvalidInput(f"{source}: not a regular file")
     with os.fdopen(handle, "rb") as read:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InvalidInput(f"{source}: not a regular file")
         try:
             with target.open("wb") as write:
                 shutil.copyfileobj(read, write, 1024 * 1024)
