@@ -26,6 +26,7 @@ from chatflow_jupyter.domain.hooks import (
     verdict_fault,
 )
 from chatflow_jupyter.domain.instance import HookPoint
+from chatflow_jupyter.domain.json_values import own_json
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +70,10 @@ class Hooks:
             if not isinstance(one.hook, PreExecutionHook):
                 continue
             verdict = await self._verdict(HookPoint.BEFORE, one, one.hook.before, ahead)
-            answers.append(HookAnswer(hook=one.name, verdict=verdict, policy=one.policy))
             if isinstance(verdict, Amend):
+                verdict = replace(verdict, parameters=own_json(verdict.parameters))
                 ahead = replace(ahead, parameters={**ahead.parameters, **verdict.parameters})
+            answers.append(HookAnswer(hook=one.name, verdict=verdict, policy=one.policy))
             if isinstance(verdict, Deny) or (isinstance(verdict, Broken) and one.policy == "closed"):
                 break
         return tuple(answers)

@@ -8,7 +8,7 @@ import shutil
 import stat
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class Processing:
             left = await self._of_copy(row, name, kind, media_type, copy)
             yield copy if left is None else None
         finally:
-            await asyncio.to_thread(copy.unlink, missing_ok=True)
+            await asyncio.to_thread(_removed, copy)
 
     async def of_report(self, row: AttemptRow, report: AttemptReport) -> AttemptReport:
         """Return the report to be committed: a failure when something was refused, and no text unseen."""
@@ -143,7 +143,7 @@ class Processing:
                 return None, why
             return (await asyncio.to_thread(source.read_bytes)).decode("utf-8", "replace"), ""
         finally:
-            await asyncio.to_thread(source.unlink, missing_ok=True)
+            await asyncio.to_thread(_removed, source)
 
     async def _of_outputs(self, row: AttemptRow, outputs: JsonObject) -> JsonObject:
         text, _ = await self._of_text(row, "(outputs)", canonical_json(outputs))
@@ -191,6 +191,14 @@ def _written(target: Path, content: bytes) -> None:
         target.write_bytes(content)
     except OSError as error:
         raise _unwritten(target, error) from None
+
+
+def _removed(copy: Path) -> None:
+    """Remove a copy; and its folders where somebody has removed those of the attempt meanwhile."""
+    copy.unlink(missing_ok=True)
+    for folder in (copy.parent, copy.parent.parent):
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
 
 
 def _unwritten(target: Path, error: OSError) -> StorageFull | InvalidInput:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chatflow_jupyter.domain.hooks import EnabledHook, HookPolicy
 from chatflow_jupyter.domain.ids import OwnerId
+from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.services.artifacts import Artifacts
 from chatflow_jupyter.services.definitions import Definitions
 from chatflow_jupyter.services.dispatcher import Dispatcher
@@ -30,6 +31,12 @@ def hook(
     methods = {"before": before, "after": after, "process": process}
     given = {key: staticmethod(call) for key, call in methods.items() if call is not None}
     return EnabledHook(name=name, policy=policy, hook=type(name, (), given)())
+
+
+def failure_of(instance: Instance) -> tuple[str, str]:
+    """Code and message of a failed instance."""
+    assert instance.failure is not None
+    return instance.failure.code, instance.failure.message
 
 
 @dataclass(kw_only=True)

@@ -14,16 +14,14 @@ from chatflow_jupyter.domain.hooks import (
     Amend,
     Ask,
     AttemptAhead,
-    AttemptBehind,
     Deny,
-    Reject,
     SetRisk,
 )
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, OwnerId
-from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
+from chatflow_jupyter.domain.instance import Status, WaitingReason
 from chatflow_jupyter.services.hook_calls import Hooks
 from chatflow_jupyter.services.hook_runs import HookRuns
-from tests.services.hooked import HookedWorld, hook
+from tests.services.hooked import HookedWorld, failure_of, hook
 from tests.services.world import ProcessDied, run
 
 ONE = "name: one\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb}\n"
@@ -37,11 +35,6 @@ RETRYING = ONE.replace("one.ipynb}", "one.ipynb, retries: {max_attempts: 2}}")
 @pytest.fixture
 def world(tmp_path: Path) -> HookedWorld:
     return HookedWorld(folder=tmp_path)
-
-
-def failure_of(instance: Instance) -> tuple[str, str]:
-    assert instance.failure is not None
-    return instance.failure.code, instance.failure.message
 
 
 def test_without_hooks_there_is_no_further_commit(world: HookedWorld) -> None:
@@ -140,6 +133,39 @@ def test_a_failure_under_the_policy_open_is_noted_and_lets_pass(world: HookedWor
     run(story())
 
 
+@pytest.mark.parametrize("raised", [StopIteration(), SystemExit(3), KeyboardInterrupt(), RecursionError()])
+def test_whatever_a_hook_raises_ends_its_thread_only(world: HookedWorld, raised: BaseException) -> None:
+    def before(_: AttemptAhead) -> Any:
+        raise raised
+
+    world.enabled = [hook("style", before=before)]
+
+    async def story() -> None:
+        made = await world.new(ONE)
+        await world.ask_hooks()
+        code, message = failure_of(await world.now(made.instance_id))
+        assert code == "hook_failed"
+        assert type(raised).__name__ in message
+
+    run(story())
+
+
+def test_what_a_hook_returned_and_changes_later_is_not_changed_here(world: HookedWorld) -> None:
+    parameters: dict[str, Any] = {"list": [1]}
+    world.enabled = [hook("style", before=lambda _: Amend(parameters=parameters, reason="so"))]
+
+    async def story() -> None:
+        made = await world.new(ONE)
+        await world.ask_hooks()
+        parameters["list"].append(2)
+        clearance = (await world.now(made.instance_id)).phases["one"].clearance
+        assert clearance is not None
+        assert clearance.parameters == {"list": [1]}
+        assert (await world.must_lease()).attempt.parameters == {"list": [1]}
+
+    run(story())
+
+
 def test_a_hook_that_takes_too_long_is_named_and_nobody_waits_for_its_thread(tmp_path: Path) -> None:
     never = threading.Event()
     world = HookedWorld(folder=tmp_path, timeout_sec=0.1)
@@ -189,77 +215,6 @@ def test_the_risk_a_hook_sees_makes_the_automation_level_ask(world: HookedWorld)
         await world.ask_hooks()
         asks = await world.now(made.instance_id)
         assert asks.waiting_detail == "risk 80 reaches the automation level 70"
-
-    run(story())
-
-
-def test_an_outcome_counts_once_it_is_accepted(world: HookedWorld) -> None:
-    seen: list[AttemptBehind] = []
-    world.enabled = [hook("quality", after=lambda it: seen.append(it) or SetRisk(risk=30, reason="so"))]
-
-    async def story() -> None:
-        made = await world.new()
-        lease = await world.must_lease()
-        report = world.folder / "a.txt"
-        report.write_text("text")
-        held = (lease.attempt.attempt_id, lease.attempt.fence)
-        await world.execution.put_artifact(*held, name="a.txt", kind="log", source=report)
-        await world.end(lease, n=3)
-        waits = await world.now(made.instance_id)
-        assert waits.waiting_reason is WaitingReason.HOOK
-        assert not waits.phases["one"].notebook_done
-        await world.ask_hooks()
-        assert (seen[0].outputs, seen[0].risk, seen[0].artifacts) == ({"n": 3}, 0, ("a.txt",))
-        after = await world.now(made.instance_id)
-        assert (after.phase, after.reported_risk, after.variables["one"]) == ("two", 30, {"n": 3})
-
-    run(story())
-
-
-def test_a_rejected_outcome_is_retried_only_when_the_hook_says_so(world: HookedWorld) -> None:
-    answers = [Reject(reason="too few", retryable=True), Reject(reason="never")]
-    world.enabled = [hook("quality", after=lambda _: answers.pop(0))]
-
-    async def story() -> None:
-        made = await world.new(ONE.replace("one.ipynb}", "one.ipynb, retries: {max_attempts: 5}}"))
-        await world.end(await world.must_lease())
-        await world.ask_hooks()
-        lease = await world.must_lease()
-        assert lease.attempt.number == 2
-        await world.end(lease)
-        await world.ask_hooks()
-        code, message = failure_of(await world.now(made.instance_id))
-        assert (code, message) == ("rejected_by_hook", "hook quality rejected attempt 2: never")
-
-    run(story())
-
-
-def test_a_hook_behind_that_failed_costs_no_second_run_of_the_notebook(world: HookedWorld) -> None:
-    works: list[bool] = []
-
-    def after(_: AttemptBehind) -> Any:
-        if not works:
-            raise ConnectionError("the service is away")
-        return Accept()
-
-    world.enabled = [hook("quality", after=after)]
-
-    async def story() -> None:
-        made = await world.new(ONE)
-        await world.end(await world.must_lease(), n=5)
-        await world.ask_hooks()
-        code, message = failure_of(await world.now(made.instance_id))
-        assert code == "hook_failed"
-        assert "ConnectionError: the service is away" in message
-        works.append(True)
-        await world.trigger(made.instance_id)
-        await world.ask_hooks()
-        done = await world.now(made.instance_id)
-        assert (done.status, done.variables["one"], done.phases["one"].attempts) == (
-            Status.COMPLETED,
-            {"n": 5},
-            1,
-        )
 
     run(story())
 

@@ -66,6 +66,7 @@ def test_what_is_replaced_is_stored_instead_and_told_once(world: HookedWorld) ->
         await world.end(lease)
         assert (await world.now(made.instance_id)).status is Status.COMPLETED
         assert SECRET not in everything(world)
+        assert list(world.work.iterdir()) == []
         events = [one.event for one in await world.queries.history(LOCAL_TENANT, made.instance_id)]
         (told,) = [event for event in events if event.type == "HookAnswered"]
         assert told.attempt == 1

@@ -16,7 +16,7 @@ def asked_of(stored: list[Any] | None) -> HooksAsked | None:
     if stored is None:
         return None
     point, attempt, seq = stored
-    return HooksAsked(point=HookPoint(point), attempt=attempt, seq=seq)
+    return HooksAsked(point=HookPoint(point), attempt=_whole(attempt), seq=_whole(seq))
 
 
 def heard_to_json(record: PhaseRecord) -> dict[str, Any]:
@@ -29,11 +29,24 @@ def heard_to_json(record: PhaseRecord) -> dict[str, Any]:
     return {**clearance, **ran, **({"unjudged": True} if record.unjudged else {})}
 
 
-def clearance_of(stored: list[Any] | None) -> Clearance | None:
-    """Return the clearance that `heard_to_json` wrote."""
+def heard_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `heard_to_json` wrote, as fields of a record."""
+    ran_sec, unjudged = stored.get("ran_sec"), stored.get("unjudged", False)
+    if not isinstance(unjudged, bool) or not isinstance(ran_sec, int | float | None):
+        raise ValueError("what hooks were to judge is neither a time nor an answer")
+    return {"clearance": _clearance_of(stored.get("clearance")), "ran_sec": ran_sec, "unjudged": unjudged}
+
+
+def _clearance_of(stored: list[Any] | None) -> Clearance | None:
     if stored is None:
         return None
     attempt, question, risk, parameters = stored
-    if not isinstance(parameters, Mapping) or not isinstance(risk, int):
+    if not isinstance(parameters, Mapping) or not isinstance(question, str | None):
         raise ValueError("what hooks have said about a phase is no clearance")
-    return Clearance(attempt=attempt, question=question, risk=risk, parameters=parameters)
+    return Clearance(attempt=_whole(attempt), question=question, risk=_whole(risk), parameters=parameters)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"a {type(value).__name__} is no number of an attempt, a transition or a risk")
+    return value

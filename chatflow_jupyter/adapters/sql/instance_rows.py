@@ -24,7 +24,7 @@ from chatflow_jupyter.domain.instance import (
 from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
 from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
-from .hook_rows import asked_of, asked_to_json, clearance_of, heard_to_json
+from .hook_rows import asked_of, asked_to_json, heard_of, heard_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
@@ -227,7 +227,5 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         started_at=optional_time(record["started_at"]),
         ended_at=optional_time(record["ended_at"]),
         reason=record["reason"],
-        clearance=clearance_of(record.get("clearance")),
-        ran_sec=record.get("ran_sec"),
-        unjudged=record.get("unjudged", False),
+        **heard_of(record),
     )
