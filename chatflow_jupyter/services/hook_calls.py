@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -89,6 +89,14 @@ class Hooks:
             if isinstance(verdict, Reject) or (isinstance(verdict, Broken) and one.policy == "closed"):
                 break
         return tuple(answers)
+
+    def none_of(self, names: Collection[str], cause: str) -> tuple[HookAnswer, ...]:
+        """Return that these hooks gave no verdict, since there is nothing to show them."""
+        shown = f"there is no notebook to look at: {cause}"
+        asked = [one for one in self.enabled if one.name in names]
+        return tuple(
+            HookAnswer(hook=one.name, verdict=self._broken(one, shown), policy=one.policy) for one in asked
+        )
 
     async def process(self, one: EnabledHook, artifact: ArtifactMade) -> ArtifactVerdict | Broken:
         """Ask a processor about an artifact."""

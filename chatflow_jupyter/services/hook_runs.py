@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from chatflow_jupyter.domain.advance import parameters_of
 from chatflow_jupyter.domain.definition import Phase
-from chatflow_jupyter.domain.errors import ChatFlowError
+from chatflow_jupyter.domain.errors import ChatFlowError, InternalError, NotFound, StoreDamaged
 from chatflow_jupyter.domain.hooks import AttemptAhead, AttemptBehind, HookAnswer
 from chatflow_jupyter.domain.ids import OwnerId
 from chatflow_jupyter.domain.instance import HookPoint, HooksAsked, Instance
@@ -49,6 +49,7 @@ class HookRuns:
         self._pinned = pinned
         self._owner_id = owner_id
         self._taken: set[int] = set()
+        self._told: set[str] = set()
         self._queue: asyncio.Queue[ContinuationRow] = asyncio.Queue()
 
     def take(self, row: ContinuationRow) -> None:
@@ -71,7 +72,9 @@ class HookRuns:
         try:
             await self.answer(row, apply)
         except ChatFlowError as error:
-            log.warning("the hooks of %s are asked again: %s", about, error.message)
+            if error.message not in self._told:
+                self._told.add(error.message)
+                log.warning("the hooks of %s are asked again: %s", about, error.message)
         except Exception:
             log.exception("asking the hooks of %s failed; it is tried again", about)
         finally:
@@ -96,14 +99,18 @@ class HookRuns:
         assert instance.phase is not None
         phase = record.definition.phase(instance.phase)
         assert phase.notebook is not None
-        if not self._hooks.plan().at(asked.point):
+        names = self._hooks.plan().at(asked.point)
+        if not names:
             return ()
-        content = await self._artifacts.bundled(instance.tenant_id, record.bundle_sha256, phase.notebook)
+        try:
+            content = await self._artifacts.bundled(instance.tenant_id, record.bundle_sha256, phase.notebook)
+        except (NotFound, StoreDamaged, InternalError) as error:
+            return self._hooks.none_of(names, error.message)
         if asked.point is HookPoint.BEFORE:
             return await self._hooks.before(_ahead(instance, phase, asked, content))
         known = await self._storage.artifacts(instance.tenant_id, instance.instance_id)
-        names = tuple(one.name for one in known if (one.phase, one.attempt) == (phase.name, asked.attempt))
-        return await self._hooks.after(_behind(instance, phase, asked, content, names))
+        made = tuple(one.name for one in known if (one.phase, one.attempt) == (phase.name, asked.attempt))
+        return await self._hooks.after(_behind(instance, phase, asked, content, made))
 
 
 def _ahead(instance: Instance, phase: Phase, asked: HooksAsked, content: bytes) -> AttemptAhead:

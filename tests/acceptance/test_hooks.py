@@ -67,6 +67,8 @@ def test_everything_is_killed_while_a_hook_is_asked_and_one_verdict_stands(
     until(lambda: point in calls(workshop), what=f"the hook is asked {point} the attempt")
     status = product.run("status", "last", "--json", status=0).json
     assert (status["status"], status["waiting_reason"]) == ("waiting", "hook")
+    shown = product.run("status", "last", status=0).out
+    assert f"waiting for hooks: slow, {point} attempt 1 of phase one" in shown
     product.kill_everything()
     product.none_left()
     workshop.let("before")
@@ -152,11 +154,30 @@ def test_a_policy_asks_people_who_go_on(product: Product, workshop: Workshop) ->
     folder = workshop.template("one", ONE)
     workshop.notebook("one/one.ipynb", ["!true", "ctx.output('n', 1)"])
     hooked = {"CHATFLOW_HOOKS__ENABLED": "style"}
-    asked = product.run("run", folder, **hooked)
-    assert asked.status == 3
+    asked = product.run("run", folder, status=3, CHATFLOW_PLAIN="words", **hooked)
+    assert "one: hook style: ask, one.ipynb: cell 2 line 1" in asked.err + asked.out
     assert "hook style asks: one.ipynb: cell 2 line 1: it calls a shell or installs something" in asked.out
     done = product.run("trigger", "last", "--approve", "--json", status=0, **hooked).json
     assert done["outcome"]["one"] == {"n": 1}
+
+
+def test_an_interrupted_command_does_not_wait_for_a_hook_that_never_ends(
+    product: Product, workshop: Workshop
+) -> None:
+    folder = workshop.template("one", ONE)
+    workshop.notebook("one/one.ipynb", ["mark('ran')"])
+    site = lay(workshop.folder / "site", "slow_plugin", SLOW, slow="Slow")
+    product.home.mkdir()
+    (product.home / "hooks.toml").write_text(f"[slow]\nroom = {json.dumps(str(workshop.room))}\n")
+    hooked = {"PYTHONPATH": str(site), "CHATFLOW_HOOKS__ENABLED": "slow"}
+    running = product.spawn("run", folder, **hooked)
+    until(lambda: "before" in calls(workshop), what="the hook is asked")
+    running.interrupt()
+    ended = running.wait(timeout_sec=15)
+    assert ended.status == 130
+    assert "is kept; go on with: chatflow resume" in ended.err
+    late = product.run("resume", "last", status=4, CHATFLOW_HOOKS__TIMEOUT_SEC="0.5", **hooked)
+    assert "hook slow failed: it took longer than 0.5 s" in late.out
 
 
 def test_a_hook_that_cannot_be_loaded_begins_nothing_and_the_home_can_still_be_looked_at(

@@ -11,7 +11,7 @@ from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.tree import node_class, tree_status
 from chatflow_jupyter.ports.records import AttemptRow
-from tests.engine.hook_invariants import check_amended, check_told_once, heard_by
+from tests.engine.hook_invariants import check_amended, check_asked, check_told_once, heard_by
 from tests.engine.invariants import check_no_undoing_is_lost, check_standing
 from tests.engine.questions import TENANT
 from tests.engine.times import START
@@ -50,6 +50,7 @@ async def compare(both: "BothEngines") -> None:
     check_amended(model, attempts)
     notes = [row.continuation for row in await store.continuations(10_000)]
     same("notes", Counter((str(n.kind), n.instance_id, n.about) for n in notes), Counter(model.notes))
+    check_asked(nodes, notes)
     await _compare_timers(both, nodes)
     await _compare_events(both, nodes)
     check_no_undoing_is_lost(nodes, both.ended_by_parent)

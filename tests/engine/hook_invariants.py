@@ -1,10 +1,10 @@
 """What must hold about hooks, whatever the model says."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatflow_jupyter.domain.decision import ContinuationKind, Decision, QueueAttempt
+from chatflow_jupyter.domain.decision import Continuation, ContinuationKind, Decision, QueueAttempt
 from chatflow_jupyter.domain.events import EventType, StoredEvent
 from chatflow_jupyter.domain.hooks import HookPlan
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
@@ -51,6 +51,15 @@ def _check_queued(after: Instance, change: QueueAttempt, plan: HookPlan) -> None
             record.gate is not None and record.gate.by in ("people", "expiry")
         )
         assert all(change.parameters[name] == value for name, value in cleared.parameters.items())
+
+
+def check_asked(nodes: Mapping[str, Instance], notes: Sequence[Continuation]) -> None:
+    """Assert that whatever waits for hooks has a note that asks for them: nothing waits silently."""
+    asking = {str(note.instance_id) for note in notes if note.kind is ContinuationKind.RUN_HOOKS}
+    for name, node in nodes.items():
+        waits = node.waiting_reason is WaitingReason.HOOK
+        assert waits == (node.hooks_asked is not None), name
+        assert not waits or name in asking, f"{name} waits for hooks, and nobody is told to ask them"
 
 
 def heard_by(node: Instance) -> dict[str, Any]:

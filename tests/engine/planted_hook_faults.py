@@ -48,6 +48,18 @@ def a_hook_that_failed_open_stops_the_attempt(stack: ExitStack) -> None:
 
 
 @hook_fault
+def nobody_is_told_to_ask_the_hooks_behind_an_attempt(stack: ExitStack) -> None:
+    honest = attempt_rules.ask_hooks
+
+    def ask(draft: Draft, point: Any) -> None:
+        before = list(draft._continuations)
+        honest(draft, point)
+        draft._continuations[:] = before
+
+    put(stack, ask, "ask_hooks", attempt_rules)
+
+
+@hook_fault
 def a_verdict_is_recorded_twice(stack: ExitStack) -> None:
     honest = hook_rules._tell
 

@@ -166,6 +166,25 @@ def test_what_a_hook_returned_and_changes_later_is_not_changed_here(world: Hooke
     run(story())
 
 
+def test_a_bundle_that_is_gone_is_what_a_hook_failed_of(world: HookedWorld) -> None:
+    world.enabled = [hook("style", before=lambda _: Allow())]
+
+    async def story() -> None:
+        made = await world.new(ONE)
+        kept = dict(world.bytes_.objects)
+        world.bytes_.objects.clear()
+        await world.ask_hooks()
+        code, message = failure_of(await world.now(made.instance_id))
+        assert code == "hook_failed"
+        assert "there is no notebook to look at" in message
+        world.bytes_.objects.update(kept)
+        await world.trigger(made.instance_id)
+        await world.ask_hooks()
+        assert await world.lease() is not None
+
+    run(story())
+
+
 def test_a_hook_that_takes_too_long_is_named_and_nobody_waits_for_its_thread(tmp_path: Path) -> None:
     never = threading.Event()
     world = HookedWorld(folder=tmp_path, timeout_sec=0.1)
