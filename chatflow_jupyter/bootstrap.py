@@ -5,9 +5,10 @@ import errno
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,7 @@ from .adapters.inprocess.bus import InProcessBus
 from .adapters.processes import is_alive, this_process
 from .adapters.system_clock import SystemClock, UuidFactory
 from .domain.errors import HomeInUse, StorageFull, Unreachable
+from .domain.hooks import EnabledHook
 from .domain.ids import InstanceId, OwnerId, RunnerId, TenantId
 from .log_files import log_to, rotated
 from .ports.clock import Clock
@@ -24,18 +26,21 @@ from .ports.state_storage import IStateStorage
 from .services.advice import Advice
 from .services.artifacts import Artifacts
 from .services.definitions import Definitions
+from .services.hook_calls import Hooks
 from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
+from .services.processing import Processing
 from .services.queries import Queries
 from .services.templates import Templates
 from .services.upkeep import Upkeep
 from .services.versions import Versions
 from .services.waivers import Waivers
-from .settings import Settings
+from .settings import Settings, enabled_hooks
 
 if TYPE_CHECKING:
     from .runner.child import RunnerChild
     from .services.engine import Engine
+    from .services.execution import Execution
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +65,8 @@ class ChatFlow:
     upkeep: Upkeep
     bus: InProcessBus
     store_file: int
+    hooks: Hooks
+    processing: Processing
     engine: "Engine | None" = None
 
     def check_home(self) -> None:
@@ -90,13 +97,15 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
         if settings.logs.is_dir():
             stack.enter_context(log_to(settings.logs, role, settings.log_level))
         clock, owner_id = SystemClock(), OwnerId(f"own_{UuidFactory().token()}")
+        hooks = _loaded_hooks(settings, role)
         child = None if role == "query" else _started_runner(settings, owner_id, stack)
         storage = await _open_storage(settings, clock, role)
         stack.push_async_callback(storage.close)
-        artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock)
+        processing = Processing(hooks, settings.work)
+        artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock, processing)
         pinned = PinnedDefinitions(storage)
         templates = Templates(settings.template_path)
-        orchestrator = Orchestrator(storage, pinned, clock, UuidFactory())
+        orchestrator = Orchestrator(storage, pinned, clock, UuidFactory(), hooks.plan)
         definitions = Definitions(storage, artifacts, templates, clock)
         app = ChatFlow(
             settings=settings,
@@ -113,12 +122,36 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),
+            hooks=hooks,
+            processing=processing,
         )
         stack.enter_context(_told_when_gone(app))
         if role == "query" or child is None:
             yield app
         else:
             yield await stack.enter_async_context(_driving(app, pinned, role, owner_id, child))
+
+
+def _loaded_hooks(settings: Settings, role: Role) -> Hooks:
+    """Return the enabled hooks; in a role that drives, nothing is begun with hooks that cannot be loaded."""
+    hooks = hooks_of(settings)
+    if role != "query":
+        hooks.plan()
+    return hooks
+
+
+def hooks_of(settings: Settings) -> Hooks:
+    """Return the hooks that the settings enable; they are loaded when first needed."""
+
+    def load() -> Sequence[EnabledHook]:
+        wanted = enabled_hooks(settings.hooks_enabled)
+        if not wanted:
+            return ()
+        from .adapters.plugins import load_plugins
+
+        return load_plugins(wanted, settings.hook_options)
+
+    return Hooks(load, timeout_sec=settings.hooks_timeout_sec)
 
 
 def _number_of(file: Path) -> int:
@@ -215,36 +248,51 @@ async def _driving(
     from .runner.leftovers import end_attempt
     from .services.dispatcher import Dispatcher
     from .services.engine import Engine
-    from .services.execution import Execution
+    from .services.hook_runs import HookRuns
     from .services.recovery import Recovery
     from .services.relay import Relay
 
-    settings, storage, clock = app.settings, app.storage, app.clock
+    settings, storage = app.settings, app.storage
     recovery = Recovery(storage, app.artifacts, settings.work, end_attempt)
-    lease_sec, wedged = settings.runner_lease_sec, _ender_of(owner_id, child)
-    dispatcher = Dispatcher(
-        storage, app.orchestrator, recovery, clock, lease_sec=lease_sec, on_expired=wedged
+    runs = HookRuns(storage, app.hooks, app.artifacts, pinned, owner_id=owner_id)
+    dispatching = partial(Dispatcher, storage, app.orchestrator, recovery, app.clock)
+    dispatcher = dispatching(
+        lease_sec=settings.runner_lease_sec, on_expired=_ender_of(owner_id, child), on_hooks=runs.take
     )
-    owner = this_process(owner_id, role, clock.now())
+    owner = this_process(owner_id, role, app.clock.now())
 
     async def hand_over() -> None:
         await see_to_background(settings, storage)
 
     engine = Engine(storage, dispatcher, owner, is_alive, hand_over if role == "foreground" else None)
-    execution = Execution(
-        storage, app.artifacts, app.orchestrator, pinned, clock, owner_id=owner_id, lease_sec=lease_sec
-    )
     await engine.register()
     await recovery.sweep()
-    relaying, serving = Relay(storage, app.bus).run(), child.run(execution, engine.runner_gone)
+    serving = child.run(_execution_for(app, pinned, owner_id), engine.runner_gone)
+    relaying, calling = Relay(storage, app.bus).run(), runs.run(dispatcher.apply_note)
     try:
-        async with _meanwhile(serving, dispatcher.run(), relaying, engine.watch()):
+        async with _meanwhile(serving, dispatcher.run(), calling, relaying, engine.watch()):
             yield replace(app, engine=engine)
     finally:
         left_behind = await engine.leave()
         await recovery.sweep()
         if engine.hands_on and left_behind:
             await hand_over()
+
+
+def _execution_for(app: ChatFlow, pinned: PinnedDefinitions, owner_id: OwnerId) -> "Execution":
+    """Return what this process's runner may ask."""
+    from .services.execution import Execution
+
+    return Execution(
+        app.storage,
+        app.artifacts,
+        app.orchestrator,
+        pinned,
+        app.clock,
+        owner_id=owner_id,
+        lease_sec=app.settings.runner_lease_sec,
+        processing=app.processing,
+    )
 
 
 def _ender_of(owner_id: OwnerId, child: "RunnerChild") -> Callable[[AttemptRow], None]:

@@ -5,15 +5,17 @@ Nothing else in the product reads the environment.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from .domain.errors import InvalidInput
 
 SettingValue: TypeAlias = str | int | float
+HookPolicy: TypeAlias = Literal["closed", "open"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +65,26 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _hooks(text: str) -> str:
+    try:
+        enabled_hooks(text)
+    except ValueError:
+        raise ValueError("names of plugins, such as style, secrets:open") from None
+    return text.strip()
+
+
+def enabled_hooks(text: str) -> tuple[tuple[str, HookPolicy], ...]:
+    """Return the names and policies of `hooks.enabled`, in order; raises `ValueError`."""
+    found: dict[str, HookPolicy] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, policy = entry.partition(":")
+        if not _HOOK_NAME.fullmatch(name) or policy not in ("", "closed", "open") or name in found:
+            raise ValueError(entry)
+        found[name] = "open" if policy == "open" else "closed"
+    return tuple(found.items())
+
+
+_HOOK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _MIB = 1024 * 1024
 
 SPECS: tuple[SettingSpec, ...] = (
@@ -103,6 +125,18 @@ SPECS: tuple[SettingSpec, ...] = (
         description="How long the background runner stays when there is nothing left to run.",
     ),
     SettingSpec(
+        name="hooks.enabled",
+        default="",
+        parse=_hooks,
+        description="Plugins that look at attempts and artifacts, in this order: `style, secrets:open`.",
+    ),
+    SettingSpec(
+        name="hooks.timeout_sec",
+        default=60.0,
+        parse=_seconds(0.1, 3600),
+        description="How long one call of a hook may take before it counts as failed.",
+    ),
+    SettingSpec(
         name="log.level",
         default="info",
         parse=_one_of("debug", "info", "warning", "error"),
@@ -132,6 +166,8 @@ class Settings:
     runner_cell_output_bytes: int
     runner_notebook_output_bytes: int
     background_idle_sec: float
+    hooks_enabled: str
+    hooks_timeout_sec: float
     log_level: str
     environment: Mapping[str, str]
     origins: tuple[Origin, ...]
@@ -145,6 +181,11 @@ class Settings:
     def artifacts(self) -> Path:
         """The folder of stored bytes."""
         return self.home / "artifacts"
+
+    @property
+    def hook_options(self) -> Path:
+        """The file with the options of plugins."""
+        return self.home / "hooks.toml"
 
     @property
     def work(self) -> Path:

@@ -13,6 +13,7 @@ from .draft import Draft
 from .events import EventType
 from .fan_out import begin_fan_out, counted, stuck_children
 from .gates import pass_gate
+from .hook_points import ask_hooks, hooks_due
 from .ids import attempt_id
 from .instance import (
     CurrentAttempt,
@@ -23,7 +24,7 @@ from .instance import (
     Undoing,
     WaitingReason,
 )
-from .json_values import JsonValue
+from .json_values import JsonObject, JsonValue
 from .quota_rules import budget_exhausted, left_sec
 from .references import resolve
 
@@ -38,6 +39,8 @@ NEVER_RETRIED = frozenset(
         "quota_exceeded",
         "too_deep",
         "cancelled",
+        "artifact_refused",
+        "hook_failed",
     }
 )
 
@@ -174,6 +177,13 @@ def _step(draft: Draft) -> bool:
     if phase.waits_for_trigger and not record.triggered:
         draft.wait(WaitingReason.TRIGGER, f"a trigger for phase {phase.name}")
         return False
+    point = hooks_due(draft)
+    if point is not None:
+        ask_hooks(draft, point)
+        return False
+    if record.unjudged:  # no hook is in force any more that would look at it
+        draft.change_record(notebook_done=True, unjudged=False)
+        record = draft.record
     if not record.approved:
         return pass_gate(draft)
     if phase.notebook is not None and not record.notebook_done:
@@ -207,13 +217,12 @@ def _queue(draft: Draft, notebook: str) -> bool:
         draft.wait(WaitingReason.BUDGET, exhausted)
         return False
     try:
-        own = resolve(phase.parameters, instance.view)
+        parameters = parameters_of(phase, instance)
     except LookupError as error:
         fail_phase(
             draft, Failure(code="invalid_parameters", message=f"parameters: {error}", phase=phase.name)
         )
         return False
-    assert isinstance(own, Mapping)
     number = draft.record.attempts + 1
     draft.change_record(attempts=number)
     current = attempt_id(instance.instance_id, phase.name, number)
@@ -225,7 +234,7 @@ def _queue(draft: Draft, notebook: str) -> bool:
             number=number,
             notebook=notebook,
             kernel=phase.kernel,
-            parameters={**instance.context, **own},
+            parameters=parameters,
             timeout_sec=_timeout_sec(phase, draft),
             queued_at=draft.now,
             run_as=phase.run_as,
@@ -234,6 +243,26 @@ def _queue(draft: Draft, notebook: str) -> bool:
     draft.run()
     draft.emit(EventType.PHASE_QUEUED, phase=phase.name)
     return False
+
+
+def parameters_of(phase: Phase, instance: Instance) -> JsonObject:
+    """Return what the next attempt of `phase` gets; raises `LookupError` for a variable there is not."""
+    own = resolve(phase.parameters, instance.view)
+    assert isinstance(own, Mapping)
+    record = instance.phases[phase.name]
+    said = record.clearance
+    amended = said.parameters if said and said.attempt == record.attempts + 1 else {}
+    return {**instance.context, **own, **amended}
+
+
+def finish_notebook(draft: Draft, *, duration_sec: float | None, risk: int | None) -> None:
+    """Count what the current phase's notebook handed over, and go on."""
+    draft.change_record(notebook_done=True, unjudged=False)
+    phase, instance = draft.phase, draft.instance
+    if phase.children is None and not instance.spawned:
+        outputs = instance.variables[phase.name]
+        succeed_phase(draft, outputs=outputs, duration_sec=duration_sec, risk=risk)
+    advance(draft)
 
 
 def _timeout_sec(phase: Phase, draft: Draft) -> float | None:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from .advance import advance, fail_phase, retry_or_fail, succeed_phase
+from .advance import advance, fail_phase, finish_notebook, retry_or_fail
 from .decision import EndAttempt, Refusal, StartAttempt
 from .draft import Draft
 from .errors import InvalidInput
 from .events import EventType
 from .gate_rules import approval_is_void
+from .hook_points import ask_hooks, looks_behind, tell_processed
 from .ids import AttemptId
-from .instance import Failure
+from .instance import Failure, HookPoint
 from .json_schema import check_value
 from .json_values import JsonObject, check_json
 from .quota_rules import budget_exhausted
@@ -49,6 +50,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         return stale
     phase = draft.phase
     draft.spend(request.duration_sec)
+    tell_processed(draft, request.processed)
     failure = _outcome_failure(draft, request)
     if failure is not None:
         _end(draft, request.attempt_id, request.fence, "failed", failure)
@@ -61,13 +63,14 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         variables={**draft.instance.variables, phase.name: request.outputs},
         spawned=request.spawned,
     )
-    draft.change_record(notebook_done=True, origin=phase.run_as)
     draft.ask_for(len(request.spawned))
-    if phase.children is None and not request.spawned:
-        succeed_phase(
-            draft, outputs=request.outputs, duration_sec=round(request.duration_sec, 3), risk=request.risk
-        )
-    advance(draft)
+    draft.change_record(origin=phase.run_as)
+    duration_sec = round(request.duration_sec, 3)
+    if looks_behind(draft):
+        draft.change_record(ran_sec=duration_sec, unjudged=True)
+        ask_hooks(draft, HookPoint.AFTER)
+        return None
+    finish_notebook(draft, duration_sec=duration_sec, risk=request.risk)
     return None
 
 
@@ -77,6 +80,7 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
     if stale is not None:
         return stale
     failure = replace(request.failure, phase=draft.phase.name)
+    tell_processed(draft, request.processed)
     draft.spend(request.duration_sec)
     draft.change(reported_risk=request.risk or 0)
     _end(draft, request.attempt_id, request.fence, "failed", failure)

@@ -8,6 +8,7 @@ from .definition import Definition
 from .draft import Draft
 from .errors import InternalError, InvalidInput
 from .events import Event, EventType
+from .hooks import NO_HOOKS, HookPlan
 from .ids import ENGINE_PRINCIPAL, InstanceId, Principal, TenantId, event_id
 from .instance import DefinitionRef, Failure, Instance
 from .json_schema import check_value, with_defaults
@@ -66,10 +67,11 @@ def start_at_once(
     principal: Principal,
     now: datetime,
     used: Used = NOTHING_KNOWN,
+    hooks: HookPlan = NO_HOOKS,
 ) -> Decision:
     """Return one transition that both creates and starts: its events are those of the two in a row."""
     base = replace(created.instance, seq=0)
-    started = decide(definition, base, Trigger(principal=principal), now, used)
+    started = decide(definition, base, Trigger(principal=principal), now, used, hooks)
     if isinstance(started, Refusal):
         raise InternalError(f"a new instance refused its start: {started.message}")
     draft = Draft(definition, base, principal, now)
@@ -84,6 +86,7 @@ def create_child(
     request: ChildRequest,
     now: datetime,
     used: Used = NOTHING_KNOWN,
+    hooks: HookPlan = NO_HOOKS,
 ) -> Decision:
     """Return the transition that creates and starts a child; a context that does not fit fails it at once."""
     instance = Instance(
@@ -112,7 +115,7 @@ def create_child(
         draft.fail(Failure(code="invalid_parameters", message=error.message))
         return draft.finish()
     created = _created(definition, instance, ENGINE_PRINCIPAL, now)
-    return start_at_once(definition, created, ENGINE_PRINCIPAL, now, used)
+    return start_at_once(definition, created, ENGINE_PRINCIPAL, now, used, hooks)
 
 
 def _created(definition: Definition, instance: Instance, principal: Principal, now: datetime) -> Decision:

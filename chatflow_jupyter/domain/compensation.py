@@ -73,7 +73,7 @@ def _did_something(instance: Instance, phase: Phase) -> bool:
     record = instance.phases.get(phase.name)
     if record is None:
         return False
-    done = record.notebook_done or record.state is PhaseState.SUCCEEDED
+    done = record.notebook_done or record.ran_sec is not None or record.state is PhaseState.SUCCEEDED
     perhaps = phase.compensate_after == "start" and record.attempts > 0
     return done or perhaps or had_children(instance, phase.name)
 

@@ -85,6 +85,7 @@ class ContinuationKind(StrEnum):
     RETRY_CHILDREN = "retry_children"
     LOOK_FOR_WAIVER = "look_for_waiver"
     END_OVERDUE_CHILDREN = "end_overdue_children"
+    RUN_HOOKS = "run_hooks"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,7 @@ from .decision import (
 from .definition import Definition, Phase
 from .events import Event, EventType
 from .evolve import evolve
+from .hooks import NO_HOOKS, HookPlan
 from .ids import Principal, event_id
 from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, Vote, WaitingReason
 from .json_values import JsonObject, JsonValue
@@ -31,10 +32,15 @@ class Draft:
         principal: Principal,
         now: datetime,
         used: Used = NOTHING_KNOWN,
+        hooks: HookPlan = NO_HOOKS,
     ) -> None:
-        """Start from `instance`; everything that follows happens at `now`, with `used` of what limits it."""
+        """Start from `instance`; everything that follows happens at `now`.
+
+        `used` is what is known of the limits it is under, `hooks` which of them are in force.
+        """
         self.definition = definition
         self.used = used
+        self.hooks = hooks
         self.spent_sec = 0.0
         self.asked = 0
         self.now = now
@@ -128,11 +134,11 @@ class Draft:
     def run(self) -> None:
         """Mark the instance running, or compensating while what it did is undone."""
         status = Status.COMPENSATING if self.instance.is_undoing else Status.RUNNING
-        self.change(status=status, waiting_reason=None, waiting_detail=None)
+        self.change(status=status, waiting_reason=None, waiting_detail=None, hooks_asked=None)
 
     def wait(self, reason: WaitingReason, detail: str, **data: JsonValue) -> None:
         """Mark the instance waiting and say so."""
-        self.change(status=Status.WAITING, waiting_reason=reason, waiting_detail=detail)
+        self.change(status=Status.WAITING, waiting_reason=reason, waiting_detail=detail, hooks_asked=None)
         self.emit(
             EventType.INSTANCE_WAITING, phase=self.instance.phase, reason=str(reason), detail=detail, **data
         )
@@ -197,6 +203,7 @@ class Draft:
             paused=False,
             attempt=None,
             gate=None,
+            hooks_asked=None,
             ended_at=self.now,
         )
         for kind in TimerKind:

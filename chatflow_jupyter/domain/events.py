@@ -26,6 +26,7 @@ class EventType(StrEnum):
     GATE_EXPIRED = "GateExpired"
     GATE_ESCALATED = "GateEscalated"
     GATE_VOIDED = "GateVoided"
+    HOOK_ANSWERED = "HookAnswered"
     CHILDREN_STARTED = "ChildrenStarted"
     CHILD_ENDED = "ChildEnded"
     COMPENSATION_STARTED = "CompensationStarted"

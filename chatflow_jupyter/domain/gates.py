@@ -27,20 +27,29 @@ _ASK_ANYBODY = Gate()
 
 def gate_question(phase: Phase, instance: Instance) -> tuple[str, tuple[str, ...]] | None:
     """Return why people must open the way into `phase` (and unknown fields), or None when a rule does."""
+    asked = hook_question(phase, instance)
     if phase.gate is not None:
         verdict = (
             None if phase.gate.auto is None else evaluate(phase.gate.auto, readable_by(phase.gate, instance))
         )
         if verdict is None or verdict.truth is not Truth.TRUE:
             title = phase.gate.title or f"gate before {phase.name}"
-            return title, verdict.unknown_fields if verdict else ()
-    risk = risk_question(phase, instance)
-    return None if risk is None else (risk, ())
+            return "; ".join(filter(None, (title, asked))), verdict.unknown_fields if verdict else ()
+    question = asked or risk_question(phase, instance)
+    return None if question is None else (question, ())
+
+
+def hook_question(phase: Phase, instance: Instance) -> str | None:
+    """Return why hooks want people to be asked before `phase`, or None."""
+    record = instance.phases.get(phase.name)
+    return None if record is None or record.clearance is None else record.clearance.question
 
 
 def risk_question(phase: Phase, instance: Instance) -> str | None:
     """Return why the risk of going on needs people, gate or no gate; None when it does not."""
-    score = max(phase.risk, instance.reported_risk)
+    record = instance.phases.get(phase.name)
+    clearance = record.clearance if record else None
+    score = max(phase.risk, instance.reported_risk, clearance.risk if clearance else 0)
     if instance.automation_level == 100 or score < instance.automation_level:
         return None
     return f"risk {score} reaches the automation level {instance.automation_level}"
@@ -92,8 +101,9 @@ def look_for_waiver(draft: Draft) -> None:
 
 
 def may_be_waived(phase: Phase, instance: Instance) -> bool:
-    """Whether a waiver opens the gate: its author allows that, and the risk does not need people anyway."""
-    return gate_of(phase).waivable and risk_question(phase, instance) is None
+    """Whether a waiver opens the gate: its author allows that, and no risk or hook needs people anyway."""
+    asked = hook_question(phase, instance) or risk_question(phase, instance)
+    return gate_of(phase).waivable and asked is None
 
 
 def may_answer(gate: Gate, opened: OpenGate, principal: str, verbs: Iterable[str]) -> bool:

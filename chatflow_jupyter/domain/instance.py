@@ -32,6 +32,15 @@ class WaitingReason(StrEnum):
     CHILDREN = "children"
     BUDGET = "budget"
     RETRY = "retry"
+    HOOK = "hook"
+
+
+class HookPoint(StrEnum):
+    """Where hooks look: before an attempt, after it, and at each of its artifacts."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    ARTIFACT = "artifact"
 
 
 class PhaseState(StrEnum):
@@ -107,12 +116,32 @@ class GateOutcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HooksAsked:
+    """Which hooks an instance waits for: those at `point` of that attempt, asked by the transition `seq`."""
+
+    point: HookPoint
+    attempt: int
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clearance:
+    """What the hooks before an attempt said together: people to be asked, the risk, further parameters."""
+
+    attempt: int
+    question: str | None = None
+    risk: int = 0
+    parameters: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRecord:
     """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
 
     `lost` counts runners that ended under it, `cut_off` whole processes. While it is active, `deadline_at` is
-    until when it has to end.
-    `origin` is as whom the attempt ran whose outcome stands.
+    until when it has to end. `ran_sec` is how long the notebook took that ran to its end before hooks looked
+    at what it handed over; `unjudged` until they have answered. `origin` is as whom the attempt ran whose
+    outcome stands.
     """
 
     state: PhaseState
@@ -129,6 +158,9 @@ class PhaseRecord:
     ended_at: datetime | None = None
     reason: str | None = None
     deadline_at: datetime | None = None
+    clearance: Clearance | None = None
+    ran_sec: float | None = None
+    unjudged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,6 +287,7 @@ class Instance:
     descendants: int = 0
     failure: Failure | None = None
     undoing: Undoing | None = None
+    hooks_asked: HooksAsked | None = None
     seq: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from .hooks import HookAnswer, Processed
 from .ids import ENGINE_PRINCIPAL, AttemptId, InstanceId, Principal, RunnerId, Sha256, WaiverId
-from .instance import Failure, Spawned, Status
+from .instance import Failure, HooksAsked, Spawned, Status
 from .json_values import JsonObject
 
 LossKind: TypeAlias = Literal["runner", "process", "nothing"]
@@ -67,7 +68,7 @@ class AttemptStarted:
 class AttemptSucceeded:
     """The notebook ran to its end, and these children are to be born of it.
 
-    `outputs` is its outcome, `risk` what it reported (0 to 100).
+    `outputs` is its outcome, `risk` what it reported (0 to 100), `processed` what became of its artifacts.
     """
 
     attempt_id: AttemptId
@@ -76,6 +77,7 @@ class AttemptSucceeded:
     duration_sec: float
     risk: int | None = None
     spawned: tuple[Spawned, ...] = ()
+    processed: tuple[Processed, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +89,7 @@ class AttemptFailed:
     failure: Failure
     duration_sec: float
     risk: int | None = None
+    processed: tuple[Processed, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,6 +168,14 @@ class FanOutDue:
     """More children of the current phase may be started than one commit could hold."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HookVerdicts:
+    """The hooks that were `asked` have answered, in their order; of those behind a failure there is none."""
+
+    asked: HooksAsked
+    answers: tuple[HookAnswer, ...]
+
+
 TimerRequest: TypeAlias = RetryDue | GateExpiryDue | PhaseDeadlineDue | InstanceDeadlineDue
 Request: TypeAlias = (
     Trigger
@@ -183,6 +194,7 @@ Request: TypeAlias = (
     | WaiverFound
     | ChildrenEnded
     | FanOutDue
+    | HookVerdicts
 )
 
 

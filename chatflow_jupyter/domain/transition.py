@@ -19,6 +19,8 @@ from .draft import Draft
 from .events import EventType
 from .gate_rules import answer_gate, gate_expiry_due, misfit, waiver_found
 from .gates import arm_gate_expiry, look_for_waiver
+from .hook_rules import hooks_answered
+from .hooks import NO_HOOKS, HookPlan
 from .instance import FINAL, Instance, Status, WaitingReason
 from .quota_rules import CANNOT_BE_RAISED, budget_exhausted
 from .requests import (
@@ -29,6 +31,7 @@ from .requests import (
     ChildrenEnded,
     FanOutDue,
     GateExpiryDue,
+    HookVerdicts,
     InstanceDeadlineDue,
     ParentOverdue,
     Pause,
@@ -46,13 +49,18 @@ from .usage import NOTHING_KNOWN, Used
 
 
 def decide(
-    definition: Definition, instance: Instance, request: Request, now: datetime, used: Used = NOTHING_KNOWN
+    definition: Definition,
+    instance: Instance,
+    request: Request,
+    now: datetime,
+    used: Used = NOTHING_KNOWN,
+    hooks: HookPlan = NO_HOOKS,
 ) -> Decision | Refusal:
     """Return the whole transition that `request` makes at `now`, or why there is none.
 
-    `used` is what is known of the limits it is under.
+    `used` is what is known of the limits it is under; `hooks` says which are in force, none is called here.
     """
-    draft = Draft(definition, instance, principal_of(request), now, used)
+    draft = Draft(definition, instance, principal_of(request), now, used, hooks)
     refusal = _apply(draft, instance, request)
     return refusal if refusal is not None else draft.finish()
 
@@ -67,14 +75,8 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
             return _resume(draft, instance)
         case Terminate():
             return _terminate(draft, instance, request)
-        case AttemptStarted():
-            return attempt_started(draft, request)
-        case AttemptSucceeded():
-            return attempt_succeeded(draft, request)
-        case AttemptFailed():
-            return attempt_failed(draft, request)
-        case AttemptLost():
-            return attempt_lost(draft, request)
+        case AttemptStarted() | AttemptSucceeded() | AttemptFailed() | AttemptLost():
+            return _reported(draft, request)
         case RetryDue():
             return _retry_due(draft, instance)
         case GateExpiryDue():
@@ -87,6 +89,22 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
             return children_ended(draft, request)
         case FanOutDue():
             return fan_out_due(draft)
+        case HookVerdicts():
+            return hooks_answered(draft, request)
+
+
+def _reported(
+    draft: Draft, request: AttemptStarted | AttemptSucceeded | AttemptFailed | AttemptLost
+) -> Refusal | None:
+    match request:
+        case AttemptStarted():
+            return attempt_started(draft, request)
+        case AttemptSucceeded():
+            return attempt_succeeded(draft, request)
+        case AttemptFailed():
+            return attempt_failed(draft, request)
+        case AttemptLost():
+            return attempt_lost(draft, request)
 
 
 def _trigger(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None:

@@ -20,8 +20,11 @@ class IExecution(Protocol):
 
     async def put_artifact(
         self, attempt_id: AttemptId, fence: int, *, name: str, kind: str, source: Path
-    ) -> ArtifactRecord:
-        """Store the file as an artifact of the attempt; one of the same name is replaced."""
+    ) -> ArtifactRecord | None:
+        """Store the file as an artifact of the attempt; one of the same name is replaced.
+
+        Returns None when a hook refused it: nothing of it is stored, and the attempt fails at its end.
+        """
 
     async def fetch_artifact(
         self, attempt_id: AttemptId, fence: int, *, phase: str, name: str, parent: bool, target: Path

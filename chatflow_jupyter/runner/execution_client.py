@@ -94,10 +94,10 @@ class ExecutionClient:
 
     async def put_artifact(
         self, attempt_id: AttemptId, fence: int, *, name: str, kind: str, source: Path
-    ) -> ArtifactRecord:
+    ) -> ArtifactRecord | None:
         """See `IExecution`."""
         arguments = {**_held(attempt_id, fence), "name": name, "kind": kind, "source": str(source)}
-        return decode(ArtifactRecord, await self._send("put_artifact", arguments))
+        return decode_optional(ArtifactRecord, await self._send("put_artifact", arguments))
 
     async def fetch_artifact(
         self, attempt_id: AttemptId, fence: int, *, phase: str, name: str, parent: bool, target: Path

@@ -15,7 +15,8 @@ from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import ARTIFACT_KINDS, ArtifactRecord, AttemptRow, Stored
 from chatflow_jupyter.ports.state_storage import IArtifactRows
 
-from .bundle import files_of, unpack
+from .bundle import files_of, packed_file, unpack
+from .processing import Processing
 
 UNTOUCHED = timedelta(hours=24)
 ATTEMPTS_TO_STORE = 5
@@ -24,11 +25,18 @@ ATTEMPTS_TO_STORE = 5
 class Artifacts:
     """Stores bytes, publishes rows, fetches and collects."""
 
-    def __init__(self, rows: IArtifactRows, storage: IArtifactStorage, clock: Clock) -> None:
-        """Keep rows in `rows` and bytes in `storage`."""
+    def __init__(
+        self,
+        rows: IArtifactRows,
+        storage: IArtifactStorage,
+        clock: Clock,
+        processing: Processing | None = None,
+    ) -> None:
+        """Keep rows in `rows` and bytes in `storage`, of artifacts what `processing` leaves of them."""
         self._rows = rows
         self._storage = storage
         self._clock = clock
+        self._processing = processing
 
     async def store(self, tenant_id: TenantId, source: Path | bytes) -> Stored:
         """Store bytes so that no collection can take them: the blob is touched, then seen to be there."""
@@ -49,12 +57,27 @@ class Artifacts:
 
     async def publish(
         self, row: AttemptRow, *, name: str, kind: str, source: Path, fence: int | None
-    ) -> ArtifactRecord:
-        """Store the file and publish it as an artifact of the attempt; without a fence, as the engine."""
+    ) -> ArtifactRecord | None:
+        """Store the file and publish it as an artifact of the attempt; without a fence, as the engine.
+
+        Returns None, with nothing stored, when a hook refused it.
+        """
         check_artifact_name(name)
         if kind not in ARTIFACT_KINDS:
             known = ", ".join(sorted(ARTIFACT_KINDS))
             raise InvalidInput(f"artifact {name}: unknown kind {kind!r}; there are {known}")
+        if self._processing is None or not self._processing.is_needed:
+            return await self._publish(row, name, kind, source, fence)
+        try:
+            async with self._processing.of_file(row, name, kind, media_type_of(name), source) as left:
+                return None if left is None else await self._publish(row, name, kind, left, fence)
+        finally:
+            if fence is None:  # the attempt has ended, and nobody will ask what was found
+                self._processing.forget(row.attempt_id)
+
+    async def _publish(
+        self, row: AttemptRow, name: str, kind: str, source: Path, fence: int | None
+    ) -> ArtifactRecord:
         stored = await self.store(row.tenant_id, source)
         record = ArtifactRecord(
             tenant_id=row.tenant_id,
@@ -95,6 +118,11 @@ class Artifacts:
             packed = Path(folder) / "bundle.zip"
             await self._storage.fetch(tenant_id, sha256, packed)
             return await asyncio.to_thread(files_of, packed)
+
+    async def bundled(self, tenant_id: TenantId, sha256: Sha256, name: str) -> bytes:
+        """Return the file `name` of a bundle."""
+        pieces = [piece async for piece in self._storage.stream(tenant_id, sha256)]
+        return await asyncio.to_thread(packed_file, b"".join(pieces), name)
 
     async def tenants(self) -> Sequence[TenantId]:
         """Return every tenant of whom bytes are stored."""

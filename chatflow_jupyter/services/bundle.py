@@ -76,6 +76,15 @@ def unpack(archive: Path, target: Path) -> None:
             path.chmod(0o400)
 
 
+def packed_file(archive: bytes, name: str) -> bytes:
+    """Return one file of a bundle; raises `InternalError` when it does not hold it."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        try:
+            return packed.read(name)
+        except KeyError:
+            raise InternalError(f"the bundle holds no {name}") from None
+
+
 def _walk(folder: Path) -> list[Path]:
     found: list[Path] = []
     for root, folders, names in os.walk(folder):

@@ -67,10 +67,12 @@ class Dispatcher:
         *,
         lease_sec: float,
         on_expired: Callable[[AttemptRow], None] | None = None,
+        on_hooks: Callable[[ContinuationRow], None] | None = None,
     ) -> None:
         """Apply requests through `orchestrator`; keep what lost attempts left through `recovery`.
 
-        `on_expired` hears of every lease that ended without a heartbeat, before its attempt is taken away.
+        `on_expired` hears of every lease that ended without a heartbeat, before its attempt is taken away;
+        `on_hooks` of hooks that are waited for, until `apply_note` answered for them.
         """
         self._storage = storage
         self._orchestrator = orchestrator
@@ -78,6 +80,7 @@ class Dispatcher:
         self._clock = clock
         self._lease_sec = lease_sec
         self._on_expired = on_expired
+        self._on_hooks = on_hooks
         self._drift_sec = self._drift()
         self._sweep_from = clock.now()
         self._told: set[str] = set()
@@ -146,6 +149,10 @@ class Dispatcher:
                 worked = worked or done is not Applied.LATER
             elif note.kind is ContinuationKind.LOOK_FOR_WAIVER:
                 worked = await self._unless_damaged(self._look_for_waiver(row)) or worked
+            elif note.kind is ContinuationKind.RUN_HOOKS:
+                self._waiting += 1
+                if self._on_hooks is not None:
+                    self._on_hooks(row)
             else:
                 worked = await self._unless_damaged(self._walk_children(row)) or worked
         for (tenant_id, parent_id), waiting in ended.items():
@@ -294,6 +301,10 @@ class Dispatcher:
         if applied is Applied.YES:
             await self._recovery.keep(row)
         return applied
+
+    async def apply_note(self, row: ContinuationRow, request: Request) -> "Applied":
+        """Answer a note with a request, and return what came of it."""
+        return await self._tried(row.tenant_id, row.continuation.instance_id, request, [row])
 
     async def _apply(
         self,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput, NotFound, StaleFence
+from chatflow_jupyter.domain.hooks import Processed
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Failure, Instance, PhaseState
 from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes, own_json
@@ -26,6 +27,7 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 from .artifacts import Artifacts
 from .orchestrator import Orchestrator
 from .pinned import PinnedDefinitions
+from .processing import Processing
 
 MAX_ONCE_BYTES = 64 * 1024
 OVERTIME_SEC = 30.0
@@ -53,8 +55,12 @@ class Execution:
         *,
         owner_id: OwnerId | None,
         lease_sec: float,
+        processing: Processing | None = None,
     ) -> None:
-        """Lease only attempts of trees that `owner_id` drives (all, when None), for `lease_sec` at a time."""
+        """Lease only attempts of trees that `owner_id` drives (all, when None), for `lease_sec` at a time.
+
+        `processing` looks at what notebooks hand over.
+        """
         self._storage = storage
         self._artifacts = artifacts
         self._orchestrator = orchestrator
@@ -62,6 +68,7 @@ class Execution:
         self._clock = clock
         self._owner_id = owner_id
         self._lease_sec = lease_sec
+        self._processing = processing
         self._held: dict[AttemptId, Held] = {}
 
     async def lease(self, runner_id: RunnerId, *, wait_sec: float) -> Lease | None:
@@ -150,7 +157,7 @@ class Execution:
 
     async def put_artifact(
         self, attempt_id: AttemptId, fence: int, *, name: str, kind: str, source: Path
-    ) -> ArtifactRecord:
+    ) -> ArtifactRecord | None:
         """See `IExecution`."""
         return await self._artifacts.publish(
             self._held_attempt(attempt_id, fence).row, name=name, kind=kind, source=source, fence=fence
@@ -221,30 +228,22 @@ class Execution:
     async def complete(self, attempt_id: AttemptId, fence: int, report: AttemptReport) -> None:
         """See `IExecution`."""
         row = self._held_attempt(attempt_id, fence).row
-        request: AttemptSucceeded | AttemptFailed
-        if report.failure is None:
-            request = AttemptSucceeded(
-                attempt_id=attempt_id,
-                fence=fence,
-                outputs=own_json(report.outputs),
-                duration_sec=report.duration_sec,
-                risk=report.risk,
-                spawned=tuple(replace(one, context=own_json(one.context)) for one in report.spawned),
-            )
-        else:
-            request = AttemptFailed(
-                attempt_id=attempt_id,
-                fence=fence,
-                failure=report.failure,
-                duration_sec=report.duration_sec,
-                risk=report.risk,
-            )
+        processed: tuple[Processed, ...] = ()
+        if self._processing is not None and self._processing.is_needed:
+            report = await self._processing.of_report(row, report)
+            processed = self._processing.told(attempt_id)
+        request = _request(row, fence, report, processed)
         try:
             await asyncio.shield(self._orchestrator.apply(row.tenant_id, row.instance_id, request))
         except StaleFence:
-            self._held.pop(attempt_id, None)
+            self._let_go(attempt_id)
             raise
+        self._let_go(attempt_id)
+
+    def _let_go(self, attempt_id: AttemptId) -> None:
         self._held.pop(attempt_id, None)
+        if self._processing is not None:
+            self._processing.forget(attempt_id)
 
     def _held_attempt(self, attempt_id: AttemptId, fence: int) -> Held:
         held = self._held.get(attempt_id)
@@ -254,6 +253,29 @@ class Execution:
 
     def _expiry(self) -> datetime:
         return self._clock.now() + timedelta(seconds=self._lease_sec)
+
+
+def _request(
+    row: AttemptRow, fence: int, report: AttemptReport, processed: tuple[Processed, ...]
+) -> AttemptSucceeded | AttemptFailed:
+    if report.failure is not None:
+        return AttemptFailed(
+            attempt_id=row.attempt_id,
+            fence=fence,
+            failure=report.failure,
+            duration_sec=report.duration_sec,
+            risk=report.risk,
+            processed=processed,
+        )
+    return AttemptSucceeded(
+        attempt_id=row.attempt_id,
+        fence=fence,
+        outputs=own_json(report.outputs),
+        duration_sec=report.duration_sec,
+        risk=report.risk,
+        spawned=tuple(replace(one, context=own_json(one.context)) for one in report.spawned),
+        processed=processed,
+    )
 
 
 def _settled(matching: Sequence[ArtifactRecord], instance: Instance, phase: str) -> ArtifactRecord:

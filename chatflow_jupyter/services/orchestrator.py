@@ -9,6 +9,7 @@ from chatflow_jupyter.domain.birth import create_child, create_root, start_at_on
 from chatflow_jupyter.domain.decision import Decision, Refusal
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict, StaleFence
 from chatflow_jupyter.domain.forecast import Forecast, forecast
+from chatflow_jupyter.domain.hooks import NO_HOOKS, HookPlan
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, Sha256, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json, own_json
@@ -62,13 +63,19 @@ class Orchestrator:
     """The use cases of an instance. Refusals are raised as `Conflict` or `InvalidInput`."""
 
     def __init__(
-        self, storage: IStateStorage, pinned: PinnedDefinitions, clock: Clock, ids: IdFactory
+        self,
+        storage: IStateStorage,
+        pinned: PinnedDefinitions,
+        clock: Clock,
+        ids: IdFactory,
+        hooks: Callable[[], HookPlan] = lambda: NO_HOOKS,
     ) -> None:
-        """Work on `storage`, with time and ids from outside."""
+        """Work on `storage`, with time and ids from outside; `hooks` tells which hooks are in force."""
         self._storage = storage
         self._pinned = pinned
         self._clock = clock
         self._ids = ids
+        self._hooks = hooks
 
     async def create(self, new: NewInstance, *, key: str | None = None) -> Instance:
         """Create an instance, and with `start` begin it in the same commit; a used key gives the same one."""
@@ -110,7 +117,7 @@ class Orchestrator:
         )
         if not new.start:
             return decision
-        return start_at_once(new.record.definition, decision, new.principal, now)
+        return start_at_once(new.record.definition, decision, new.principal, now, hooks=self._hooks())
 
     async def trigger(
         self, tenant_id: TenantId, instance_id: InstanceId, request: Trigger, *, key: str | None = None
@@ -146,7 +153,8 @@ class Orchestrator:
         record = await self._pinned.of(tenant_id, instance.definition)
         asked, _ = await self._informed(instance, request, is_stored=True)
         used = await self._used(instance)
-        decision = decide(record.definition, instance, asked, self._clock.now(), used)
+        hooks = self._plan_for(request)
+        decision = decide(record.definition, instance, asked, self._clock.now(), used, hooks)
         if isinstance(decision, Refusal):
             raise refused(decision, instance_id)
         return forecast(record.definition, decision)
@@ -192,8 +200,8 @@ class Orchestrator:
             is_stored, recent = recent is None, None
             record = await self._pinned.of(tenant_id, instance.definition)
             asked, no_artifact_but = await self._informed(instance, request, is_stored=is_stored)
-            used = await self._used(instance, lost=lost)
-            decision = decide(record.definition, instance, asked, self._clock.now(), used)
+            used, hooks = await self._used(instance, lost=lost), self._plan_for(request)
+            decision = decide(record.definition, instance, asked, self._clock.now(), used, hooks)
             if isinstance(decision, Refusal):
                 if is_stored:
                     raise refused(decision, instance_id)
@@ -247,10 +255,14 @@ class Orchestrator:
         for child in decision.children:
             own = await self._pinned.child_of(record, child.schema_ref)
             parent, now = decision.instance, self._clock.now()
-            born = create_child(own.definition, own.reference, parent, child, now, used)
+            born = create_child(own.definition, own.reference, parent, child, now, used, self._hooks())
             births.append(Transition(before=None, decision=born))
             used = used.and_also(born.instance.limits, born.spent_sec, born.asked)
         return births
+
+    def _plan_for(self, request: Request) -> HookPlan:
+        """Return what is in force. Holding or ending an instance needs none, and works when none can load."""
+        return NO_HOOKS if isinstance(request, Pause | Terminate) else self._hooks()
 
     async def _answered(
         self, tenant_id: TenantId, principal: Principal, key: str | None, body: JsonObject

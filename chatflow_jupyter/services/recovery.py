@@ -38,7 +38,11 @@ class Recovery:
         if await asyncio.to_thread(notebook.is_file):
             name = f"{row.phase}.ipynb"
             try:
-                await self._artifacts.publish(row, name=name, kind="notebook", source=notebook, fence=None)
+                kept = await self._artifacts.publish(
+                    row, name=name, kind="notebook", source=notebook, fence=None
+                )
+                if kept is None:
+                    log.warning("the partial notebook of %s is not kept: a hook refused it", row.attempt_id)
             except ChatFlowError as error:
                 log.warning("the partial notebook of %s could not be kept: %s", row.attempt_id, error.message)
         await _remove(folder)

@@ -11,16 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatflow_jupyter.adapters.sql import deprecations, encoding, instance_rows, rows
+from chatflow_jupyter.adapters.sql.damage import DamagedRow
 from chatflow_jupyter.domain.decision import QueueAttempt
 from chatflow_jupyter.domain.definition import Definition, Quota
 from chatflow_jupyter.domain.events import Event, EventType
-from chatflow_jupyter.domain.ids import RunAs
+from chatflow_jupyter.domain.ids import LOCAL_TENANT, InstanceId, Principal, RunAs, Sha256
 from chatflow_jupyter.domain.instance import (
+    Clearance,
     CurrentAttempt,
     DefinitionRef,
     Failure,
     FanOut,
     GateOutcome,
+    HookPoint,
+    HooksAsked,
     Instance,
     OpenGate,
     ParentLink,
@@ -104,6 +108,9 @@ PHASES = st.dictionaries(
         reason=st.none() | TEXT,
         deadline_at=st.none() | TIME,
         origin=st.none() | RUN_AS,
+        clearance=st.none() | values_of(Clearance, question=st.none() | TEXT, parameters=OBJECT),
+        ran_sec=st.none() | SECONDS,
+        unjudged=st.booleans(),
         gate=st.none()
         | values_of(
             GateOutcome,
@@ -167,6 +174,7 @@ INSTANCES = values_of(
     gate=GATES,
     failure=FAILURES,
     undoing=UNDOING,
+    hooks_asked=st.none() | values_of(HooksAsked, point=st.sampled_from(HookPoint)),
     started_at=st.none() | TIME,
     ended_at=st.none() | TIME,
     deadline_at=st.none() | TIME,
@@ -182,6 +190,50 @@ def test_instances(instance: Instance) -> None:
     columns = {**instance_rows.birth_columns(instance), **instance_rows.state_columns(instance)}
     ids = {"tenant_id": instance.tenant_id, "instance_id": instance.instance_id}
     assert instance_rows.instance_of(row({**ids, **columns})) == instance
+
+
+WAITS = Instance(
+    tenant_id=LOCAL_TENANT,
+    instance_id=InstanceId("wfi_1"),
+    root_id=InstanceId("wfi_1"),
+    definition=DefinitionRef(name="one", version="1.0.0", content_hash=Sha256("0" * 64)),
+    principal=Principal("ann"),
+    context={},
+    automation_level=100,
+    quota=Quota(),
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+    phases={"one": PhaseRecord(state=PhaseState.ACTIVE, clearance=Clearance(attempt=1))},
+    hooks_asked=HooksAsked(point=HookPoint.AFTER, attempt=1, seq=3),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *(("hooks_asked", value) for value in ("after", 3, [], ["never", 1, 1], ["after", "1", 1])),
+        *(("clearance", value) for value in (1, [1], ["1", None, 0, {}], [1, 2, 0, {}], [1, None, 0, []])),
+        *(("clearance", [1, None, value, {}]) for value in (None, True, "9", 1.5)),
+        *(("ran_sec", value) for value in ("1", [1], {})),
+        *(("unjudged", value) for value in (1, "yes", None)),
+    ],
+)
+def test_what_hooks_were_asked_and_said_is_checked_when_read(place: str, value: Any) -> None:
+    columns = {**instance_rows.birth_columns(WAITS), **instance_rows.state_columns(WAITS)}
+    state = encoding.from_json(columns["state"])
+    (state if place == "hooks_asked" else state["phases"]["one"])[place] = value
+    harmed = {"tenant_id": "local", "instance_id": "wfi_1", **columns, "state": encoding.to_json(state)}
+    with pytest.raises(DamagedRow, match="table instances, row local wfi_1"):
+        instance_rows.instance_of(row(harmed))
+
+
+def test_a_row_of_before_there_were_hooks_is_read() -> None:
+    columns = {**instance_rows.birth_columns(WAITS), **instance_rows.state_columns(WAITS)}
+    state = encoding.from_json(columns["state"])
+    del state["hooks_asked"], state["phases"]["one"]["clearance"]
+    older = {"tenant_id": "local", "instance_id": "wfi_1", **columns, "state": encoding.to_json(state)}
+    phases = {"one": PhaseRecord(state=PhaseState.ACTIVE)}
+    assert instance_rows.instance_of(row(older)) == replace(WAITS, hooks_asked=None, phases=phases)
 
 
 @given(INSTANCES, INSTANCES)

@@ -9,8 +9,22 @@ from chatflow_jupyter.domain.decision import Decision, Refusal
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.hooks import (
+    NO_HOOKS,
+    Accept,
+    Allow,
+    Amend,
+    Ask,
+    Broken,
+    Finding,
+    HookAnswer,
+    HookPlan,
+    Processed,
+    SetRisk,
+    Verdict,
+)
 from chatflow_jupyter.domain.ids import InstanceId, Principal, RunnerId, Sha256, TenantId, WaiverId, child_id
-from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, Status
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure, HookPoint, Instance, Status
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
     AttemptLost,
@@ -19,6 +33,7 @@ from chatflow_jupyter.domain.requests import (
     ChildrenEnded,
     ChildResult,
     GateExpiryDue,
+    HookVerdicts,
     Pause,
     Request,
     Resume,
@@ -30,6 +45,12 @@ from chatflow_jupyter.domain.requests import (
 from chatflow_jupyter.domain.transition import decide
 
 PERSON = Principal("local")
+HOOKED = HookPlan(before=("style",), after=("style",))
+PROCESSED = (
+    Processed(
+        hook="secrets", findings=(Finding(name="a.txt", verdict="replaced", reason="a token"),), more=1
+    ),
+)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN = (
     "name: plain\nautomation_level: 100\ndeadline_sec: 9000\n"
@@ -67,10 +88,11 @@ class History:
     instance: Instance
     now: datetime = EPOCH
     events: list[Event] = field(default_factory=list)
+    hooks: HookPlan = NO_HOOKS
 
     @classmethod
-    def of(cls, text: str) -> "History":
-        """Create an instance of the definition `text`."""
+    def of(cls, text: str, hooks: HookPlan = NO_HOOKS) -> "History":
+        """Create an instance of the definition `text`, with these hooks in force."""
         definition = parse_definition(text, file="definition.yaml")
         born = create_root(
             definition,
@@ -82,11 +104,11 @@ class History:
             now=EPOCH,
             feature_id="feat_1",
         )
-        return cls(definition, born.instance, events=list(born.events))
+        return cls(definition, born.instance, events=list(born.events), hooks=hooks)
 
     def ask(self, request: Request) -> Decision | Refusal:
         """Return what `decide` says now, changing nothing."""
-        return decide(self.definition, self.instance, request, self.now)
+        return decide(self.definition, self.instance, request, self.now, hooks=self.hooks)
 
     def do(self, *requests: Request | Callable[["History"], Request]) -> "History":
         """Apply requests that must be accepted."""
@@ -132,6 +154,15 @@ def lost(history: History) -> Request:
     """The runner is gone."""
     assert history.instance.attempt is not None
     return AttemptLost(attempt_id=history.instance.attempt.attempt_id, fence=1, cause="its process is gone")
+
+
+def answered(history: History, *verdicts: Verdict) -> Request:
+    """The hooks that are asked have answered; if nothing is said, they let pass."""
+    asked = history.instance.hooks_asked
+    assert asked is not None
+    passing = Allow() if asked.point is HookPoint.BEFORE else Accept()
+    answers = tuple(HookAnswer(hook="style", verdict=verdict) for verdict in verdicts or (passing,))
+    return HookVerdicts(asked=asked, answers=answers)
 
 
 def child_ended(index: int, status: Status = Status.COMPLETED) -> Request:
@@ -182,6 +213,8 @@ def states() -> dict[str, History]:
         "waiting/approval": History.of(GATED).do(START),
         "waiting/retry": History.of(RETRYING).do(START, started, failed),
         "waiting/budget": History.of(BUDGET).do(START),
+        "waiting/hook": History.of(PLAIN, HOOKED).do(START),
+        "waiting/hook, after": History.of(PLAIN, HOOKED).do(START, answered, started, succeeded),
         "waiting/children": History.of(CHILDREN).do(START),
         "failed": History.of(PLAIN).do(START, started, failed),
         "completed": History.of(PLAIN).do(START, started, succeeded),
@@ -227,6 +260,18 @@ def telling() -> Iterable[History]:
     yield History.of(TRIGGERED).do(START, Trigger(principal=PERSON, data={"go": True}))
     yield History.of(CHILDREN).do(START, child_ended(0), child_ended(1), child_ended(2))
     yield History.of(PLAIN).do(START, started, failed, START, started, PAUSE, succeeded, RESUME)
+
+    yield History.of(PLAIN, HOOKED).do(
+        START,
+        lambda it: answered(
+            it,
+            Amend(parameters={"x": 1}, reason="so"),
+            SetRisk(risk=5, reason="so"),
+            Ask(reason="sure?"),
+        ),
+    )
+    yield History.of(PLAIN, HOOKED).do(START, lambda it: answered(it, Broken(cause="KeyError: 'x'")))
+    yield History.of(PLAIN).do(START, started, lambda it: replace(succeeded(it), processed=PROCESSED))
 
 
 def _gated_by(rule: str) -> str:

@@ -25,6 +25,7 @@ from tests.docs.histories import (
     START,
     TERMINATE,
     History,
+    answered,
     child_ended,
     failed,
     lost,
@@ -61,6 +62,7 @@ ENGINE: Mapping[str, Ask] = {
     "parent's deadline over": lambda _: ParentOverdue(),
     "child ended": lambda _: child_ended(0),
     "more children due": lambda _: FanOutDue(),
+    "hooks answered": lambda history: None if history.instance.hooks_asked is None else answered(history),
 }
 
 

@@ -12,13 +12,14 @@ pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 PLAYED = {
     "ask-several-people.md": 20,
+    "check-phases-with-hooks.md": 18,
+    "publish-versions.md": 13,
     "see-what-comes-next.md": 9,
     "start-children-from-a-notebook.md": 11,
     "take-over-a-saga.md": 10,
     "take-over-a-sliding-window.md": 6,
     "take-over-an-approval.md": 13,
     "take-over-branches.md": 9,
-    "publish-versions.md": 13,
     "undo-what-was-done.md": 16,
 }
 """Pages with console blocks, and how many commands there are at least."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatflow_jupyter import plugins
 from chatflow_jupyter.domain import requests
 from chatflow_jupyter.domain.events import EventType
 from chatflow_jupyter.interfaces.cli.parser import build_parser
@@ -104,7 +105,7 @@ def test_every_variable_is_one_the_product_reads(page: Path) -> None:
 def test_every_event_named_is_one_there_is(page: Path) -> None:
     shape = re.compile(r"(Instance|Phase|Gate|Attempt|Child|Step)[A-Z]\w+")
     told = {span for span in spans(page) if shape.fullmatch(span)}
-    others = {"PhaseError", "PhaseContext", *vars(requests)}
+    others = {"PhaseError", "PhaseContext", *vars(requests), *plugins.__all__}
     assert told - others <= {str(kind) for kind in EventType}
 
 

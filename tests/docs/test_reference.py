@@ -144,7 +144,7 @@ def test_every_code_of_a_failure_is_on_the_page_of_errors() -> None:
     told = [plain(row[0]) for row in rows(section(REFERENCE / "errors.md", "Why an attempt failed"))]
     used = {*get_args(FailureCode), *codes("Failure")} - INNER_CODES
     assert len(told) == len(set(told))
-    assert set(told) == used | {"invalid_parameters", "compensation_failed"}
+    assert set(told) == used | {"invalid_parameters", "compensation_failed", "artifact_refused"}
 
 
 def test_every_error_class_names_its_exit_status() -> None:

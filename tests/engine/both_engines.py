@@ -1,17 +1,20 @@
 """The product and the model side by side: everything is asked of both, then both are compared."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from chatflow_jupyter.domain.errors import ChatFlowError
+from chatflow_jupyter.domain.hooks import NO_HOOKS
 from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.services.dispatcher import Dispatcher
 from chatflow_jupyter.services.orchestrator import Orchestrator
 from chatflow_jupyter.services.pinned import PinnedDefinitions
 from tests.engine.faulty_storage import FaultyStorage, ProcessDied
+from tests.engine.hook_callers import drawn_plan
 from tests.engine.model import Model
 from tests.engine.model_people import No
 from tests.engine.questions import TENANT
@@ -67,6 +70,9 @@ class BothEngines:
         self.clock, self.random, self.death = clock, random, death
         self.ids, self.model, self.storage = CountedIds(), Model(), FaultyStorage(storage)
         self.log: list[str] = []
+        self.hooked: Random | None = None
+        self.plan = NO_HOOKS
+        self.verdicts: Counter[str] = Counter()
         self.ended_by_parent: set[str] = set()
         self.compare_every = 1
         self.told: dict[tuple[str, int], dict[str, Any]] = {}
@@ -84,7 +90,11 @@ class BothEngines:
         """Start a process: nothing but the store is remembered."""
         storage: Any = self.storage
         self.storage.lay_out()
-        self.orchestrator = Orchestrator(storage, PinnedDefinitions(storage), self.clock, self.ids)
+        if self.hooked is not None:
+            self.plan = drawn_plan(self.hooked)
+            self.model.in_force = {"before": list(self.plan.before), "after": list(self.plan.after)}
+        pinned = PinnedDefinitions(storage)
+        self.orchestrator = Orchestrator(storage, pinned, self.clock, self.ids, lambda: self.plan)
         recovery: Any = Keeper()
         self.dispatcher = Dispatcher(storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC)
 

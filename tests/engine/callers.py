@@ -21,6 +21,7 @@ from chatflow_jupyter.ports.records import Waiver
 from chatflow_jupyter.services.orchestrator import NewInstance
 from chatflow_jupyter.services.shown import shown_hash
 from tests.engine.both_engines import LEASE_SEC, BothEngines, TurnedClock
+from tests.engine.hook_callers import HookCallers
 from tests.engine.model_people import VERBS, Answer, No
 from tests.engine.model_rules import Asked, Node
 from tests.engine.questions import ANN, TENANT
@@ -40,7 +41,7 @@ ASKED = (
 CODES = ("cell_error", "timeout", "bad_notebook", "bad_notebook", "bad_notebook")
 
 
-class Callers:
+class Callers(HookCallers):
     """Asks both engines at random; what was asked is in `both.log`."""
 
     def __init__(
@@ -51,11 +52,14 @@ class Callers:
         *,
         undoes: bool,
         among: tuple[str, ...] = (),
+        hooked: bool = False,
         death: float = 0.12,
     ) -> None:
+        super().__init__()
         self.random = Random(seed)
         self.both = BothEngines(storage, clock, self.random, death)
         self.model = self.both.model
+        self.both.hooked = Random(-1 - seed) if hooked else None
         self.leased: list[tuple[str, int]] = []
         # Every history has its own mood, so that rare things happen often in some of them.
         self.fails = self.random.choice([0.1, 0.25, 0.6])

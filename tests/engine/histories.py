@@ -33,10 +33,11 @@ class History(Callers):
         seed: int,
         *,
         undoes: bool,
+        hooked: bool = False,
         among: tuple[str, ...] = (),
         death: float = 0.12,
     ) -> None:
-        super().__init__(storage, clock, seed, undoes=undoes, among=among, death=death)
+        super().__init__(storage, clock, seed, undoes=undoes, hooked=hooked, among=among, death=death)
         self.old_rows: list[ContinuationRow] = []
         self.old_timers: list[TimerRow] = []
         self.delivered: set[int] = set()
@@ -60,6 +61,8 @@ class History(Callers):
             (2, self.change_artifact),
             (3, self.waive),
         ]
+        if self.both.hooked is not None:
+            actions.append((40, self.answer_hooks))
         weights = [weight * self.random.choice([0.3, 1, 1, 3]) for weight, _ in actions]
         choices = [action for _, action in actions]
         await self.create()
@@ -72,7 +75,11 @@ class History(Callers):
 
     async def deliver_note(self, *, in_order: bool = False) -> bool:
         """Deliver one waiting note (or all ends of one parent's children); sometimes an old one again."""
-        rows = list(await self.both.storage.inner.continuations(10_000))
+        rows = [
+            row
+            for row in await self.both.storage.inner.continuations(10_000)
+            if row.continuation.kind is not ContinuationKind.RUN_HOOKS
+        ]
         if not in_order and self.old_rows and self.random.random() < self.stale:
             await self.deliver([self.random.choice(self.old_rows)])
             return True
@@ -253,7 +260,9 @@ class History(Callers):
 
     async def help_along(self) -> bool:
         """Do one thing that somebody waits for; False when nobody does."""
-        if await self.deliver_note(in_order=True) or await self.claim():
+        if await self.deliver_note(in_order=True) or await self.answer_hooks(kindly=True):
+            return True
+        if await self.claim():
             return True
         for node in list(self.model.nodes.values()):
             if node["paused"]:

@@ -114,7 +114,9 @@ def check_standing(instance: Instance) -> None:
     if instance.spawned:
         assert instance.phase is not None
         record = instance.phases[instance.phase]
-        assert record.notebook_done, "children wait to be born of a notebook that has not succeeded"
+        assert record.notebook_done or record.unjudged, (
+            "children wait to be born of a notebook that has not succeeded"
+        )
     check_json(instance.variables)
     check_json(instance.view)
 
@@ -186,7 +188,8 @@ def _check_phases(before: Instance, after: Instance) -> None:
         assert earlier.state not in DONE or later == earlier, f"finished phase {name} was touched"
         assert later.attempts >= earlier.attempts
         assert later.notebook_done or not earlier.notebook_done
-        assert later.approved or not earlier.approved
+        asked_anew = later.clearance != earlier.clearance
+        assert later.approved or not earlier.approved or asked_anew
     active = [name for name, record in after.phases.items() if record.state is PhaseState.ACTIVE]
     assert len(active) <= 1
     assert all(name == after.phase for name in active)
@@ -245,8 +248,9 @@ def _check_undoing(definition: Definition, before: Instance, after: Instance) ->
     assert not steps or after.undoing is not None
     for name in steps:
         phase, written = (found[name.removesuffix(".compensate")] for found in (after.phases, by_name))
+        ran = phase.notebook_done or phase.ran_sec is not None
         began = written.compensate_after == "start" and phase.attempts > 0
-        assert phase.notebook_done or phase.state is PhaseState.SUCCEEDED or after.descendants or began
+        assert ran or phase.state is PhaseState.SUCCEEDED or after.descendants or began
         if after.compensated:
             assert after.phases[name].state is PhaseState.SUCCEEDED
 

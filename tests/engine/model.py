@@ -3,14 +3,15 @@
 from typing import Any
 
 from tests.engine.model_deadlines import Deadlines
+from tests.engine.model_hooks import Hooks
 from tests.engine.model_people import Answer, No
 from tests.engine.model_rules import OVER, Asked, Node
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
-NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep")
+NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep", "artifact_refused", "hook_failed")
 
 
-class Model(Deadlines):
+class Model(Hooks, Deadlines):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:
@@ -31,7 +32,7 @@ class Model(Deadlines):
             raise No("no_gate_waiting")
         if reason == "trigger" and "schema" in self.trigger_start(node) and "why" not in data:
             raise No("invalid_input")
-        if status in ("running", "compensating") or reason == "children":
+        if status in ("running", "compensating") or reason in ("children", "hook"):
             raise No("busy")
         if reason == "approval":
             self.vote(node, answer)
@@ -121,7 +122,10 @@ class Model(Deadlines):
         self.attempts[attempt]["status"] = "succeeded"
         node.update(risk=risk, asked=asked, begun=node["begun"] + len(asked))
         node["vars"][node["phase"]] = outputs
-        self.record(node).update(done=True, origin=self.spec(node).get("run_as", "starter"))
+        self.record(node)["origin"] = self.spec(node).get("run_as", "starter")
+        if self.looks_behind(node):
+            return
+        self.record(node)["done"] = True
         if "children" not in self.spec(node) and not asked:
             self.record(node)["state"] = "succeeded"
         self.go_on(node)

@@ -28,12 +28,16 @@ class Undoing(Gates):
                 continue
             had_children = any(child["born_in"] == name for child in self.children_of(node))
             did_something = record["done"] or record["state"] == "succeeded" or had_children
-            if phase.get("compensate_after") == "start" and record["attempts"]:
+            if self.ran(node, name) or (phase.get("compensate_after") == "start" and record["attempts"]):
                 did_something = True
             step = node["phases"].get(name + ".compensate")
             if did_something and (step is None or step["state"] != "succeeded"):
                 left.insert(0, name + ".compensate")
         return left
+
+    def ran(self, node: Node, phase: str) -> bool:
+        """Whether its notebook ran to the end without its counting."""
+        return False
 
     def spec(self, node: Node) -> dict[str, Any]:
         """Return the current phase as written; a step has of its phase what a notebook needs."""

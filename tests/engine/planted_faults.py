@@ -31,6 +31,8 @@ class Fault:
     """Whether it shows only in histories in which much is undone."""
     among: tuple[str, ...] = ()
     """The only roots of the histories it shows in, where it takes too many others to come up."""
+    hooked: bool = False
+    """Whether it shows only where hooks are in force."""
 
     @contextmanager
     def planted(self) -> Iterator[None]:
@@ -63,6 +65,18 @@ def fault_among(*roots: str, undoes: bool = False) -> Callable[[Plant], Plant]:
         return plant
 
     return added
+
+
+def hook_fault(plant: Plant) -> Plant:
+    """Add to the list a fault about hooks."""
+    FAULTS.append(Fault(name=plant.__name__, plant=plant, hooked=True))
+    return plant
+
+
+def hook_undo_fault(plant: Plant) -> Plant:
+    """Add to the list a fault about hooks and undoing."""
+    FAULTS.append(Fault(name=plant.__name__, plant=plant, undoes=True, hooked=True))
+    return plant
 
 
 def put(stack: ExitStack, value: Any, name: str, *places: Any) -> None:

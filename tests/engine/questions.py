@@ -7,8 +7,29 @@ from typing import get_args
 
 from chatflow_jupyter.domain.birth import create_root
 from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.hooks import (
+    Accept,
+    Allow,
+    Amend,
+    Ask,
+    Broken,
+    Deny,
+    HookAnswer,
+    Keep,
+    Reject,
+    SetRisk,
+)
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Principal, RunnerId, Sha256, TenantId, child_id
-from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, ParentLink, Spawned, Status
+from chatflow_jupyter.domain.instance import (
+    DefinitionRef,
+    Failure,
+    HookPoint,
+    HooksAsked,
+    Instance,
+    ParentLink,
+    Spawned,
+    Status,
+)
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
     AttemptLost,
@@ -18,6 +39,7 @@ from chatflow_jupyter.domain.requests import (
     ChildResult,
     FanOutDue,
     GateExpiryDue,
+    HookVerdicts,
     InstanceDeadlineDue,
     LossKind,
     ParentOverdue,
@@ -98,7 +120,39 @@ def questions(instance: Instance) -> Iterator[Request]:
             yield AttemptFailed(attempt_id=attempt_id, fence=1, failure=failure, duration_sec=2.0)
         for counts_as in get_args(LossKind):
             yield AttemptLost(attempt_id=attempt_id, fence=1, cause="gone", counts_as=counts_as)
+    yield from _hooks(instance)
     yield from _children(instance)
+
+
+VERDICTS = (
+    Allow(),
+    Deny(reason="no"),
+    Ask(reason="sure?"),
+    Amend(parameters={"x": 1}, reason="so"),
+    Amend(parameters={"not a name": float("nan")}, reason="so"),
+    SetRisk(risk=70, reason="so"),
+    SetRisk(risk=1000, reason="so"),
+    Accept(),
+    Reject(reason="no", retryable=True),
+    Reject(reason="no"),
+    Broken(cause="it raised"),
+    Keep(),
+)
+
+
+def _hooks(instance: Instance) -> Iterator[Request]:
+    """Yield every verdict, proper at that point or not, for what is asked and for what was never."""
+    never = HooksAsked(point=HookPoint.BEFORE, attempt=1, seq=0)
+    yield HookVerdicts(asked=never, answers=())
+    if instance.hooks_asked is None:
+        return
+    yield HookVerdicts(asked=instance.hooks_asked, answers=())
+    for verdict in VERDICTS:
+        for policy in ("closed", "open"):
+            one = HookAnswer(hook="one", verdict=verdict, policy=policy)  # type: ignore[arg-type]
+            two = HookAnswer(hook="two", verdict=Broken(cause="it is slow"), policy="open")
+            yield HookVerdicts(asked=instance.hooks_asked, answers=(one,))
+            yield HookVerdicts(asked=instance.hooks_asked, answers=(two, one))
 
 
 def attempt_ids(instance: Instance) -> list[AttemptId]:

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from chatflow_jupyter.domain.decision import Decision, Refusal, TimerKind
 from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.hooks import NO_HOOKS, HookPlan
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import GateExpiryDue, Request, Trigger
 from chatflow_jupyter.domain.transition import decide
 from tests.engine.definitions import DEFINITIONS, definitions
+from tests.engine.hook_invariants import check_hooks
 from tests.engine.invariants import check_decision, check_timers, timers_after
 from tests.engine.questions import new_instance, questions
 from tests.engine.times import HOUR, START
@@ -29,6 +31,7 @@ class Place:
     instance: Instance
     timers: dict[TimerKind, datetime]
     now: datetime
+    plan: HookPlan = NO_HOOKS
 
     @property
     def cell(self) -> tuple[Status, WaitingReason | None, bool]:
@@ -49,6 +52,9 @@ class Place:
                 one.triggered,
                 one.approved,
                 one.notebook_done,
+                repr(one.clearance),
+                one.ran_sec is not None,
+                one.unjudged,
             )
             for name, one in instance.phases.items()
         )
@@ -59,6 +65,7 @@ class Place:
         return (
             *self.cell,
             undoing,
+            instance.hooks_asked and instance.hooks_asked.point,
             instance.phase,
             failed_in,
             attempt,
@@ -71,17 +78,19 @@ class Place:
 
 def ask(definition: Definition, place: Place, request: Request, now: datetime) -> Place | None:
     """Ask twice, check everything, and return where it leads (None: refused)."""
-    answer = decide(definition, place.instance, request, now)
-    assert decide(definition, place.instance, request, now) == answer, "the same question, another answer"
+    answer = decide(definition, place.instance, request, now, hooks=place.plan)
+    again = decide(definition, place.instance, request, now, hooks=place.plan)
+    assert again == answer, "the same question, another answer"
     if isinstance(answer, Refusal):
         assert answer.code
         assert answer.message
         return None
     assert isinstance(answer, Decision)
     check_decision(definition, place.instance, answer, now)
+    check_hooks(place.instance, answer, place.plan)
     timers = timers_after(place.timers, answer)
     check_timers(definition, answer.instance, timers)
-    return Place(instance=answer.instance, timers=timers, now=now)
+    return Place(instance=answer.instance, timers=timers, now=now, plan=place.plan)
 
 
 def successors(definition: Definition, place: Place) -> Iterator[tuple[Request, Place]]:
@@ -94,16 +103,28 @@ def successors(definition: Definition, place: Place) -> Iterator[tuple[Request, 
     assert place.instance == untouched, "a question changed the instance it was about"
 
 
-def start(definition: Definition, *, as_child: bool) -> Place:
-    return Place(instance=new_instance(definition, as_child=as_child), timers={}, now=START)
+def start(definition: Definition, *, as_child: bool, plan: HookPlan = NO_HOOKS) -> Place:
+    return Place(instance=new_instance(definition, as_child=as_child), timers={}, now=START, plan=plan)
 
 
 REACHED: set[tuple[Status, WaitingReason | None, bool]] = set()
 
 
+HOOKED = HookPlan(before=("one", "two"), after=("two",))
+
+
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=[one.name for one in DEFINITIONS])
 def test_every_state_answers_every_request(definition: Definition) -> None:
-    waiting = deque([start(definition, as_child=definition.name in ("linear", "family"))])
+    walk_everywhere(definition, NO_HOOKS)
+
+
+@pytest.mark.parametrize("name", ["linear", "gates", "risky", "saga", "spawning"])
+def test_every_state_answers_every_request_with_hooks_in_force(name: str) -> None:
+    walk_everywhere(next(one for one in DEFINITIONS if one.name == name), HOOKED)
+
+
+def walk_everywhere(definition: Definition, plan: HookPlan) -> None:
+    waiting = deque([start(definition, as_child=definition.name in ("linear", "family"), plan=plan)])
     seen = {waiting[0].shape}
     while waiting:
         place = waiting.popleft()

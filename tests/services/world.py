@@ -129,6 +129,8 @@ class BytesInMemory:
         target.write_bytes(self.objects[tenant_id, sha256])  # noqa: ASYNC240 - as above
 
     async def stream(self, tenant_id: TenantId, sha256: Sha256) -> AsyncIterator[bytes]:
+        if (tenant_id, sha256) not in self.objects:
+            raise NotFound(f"no object {sha256}")
         yield self.objects[tenant_id, sha256]
 
     async def verify(self, tenant_id: TenantId, sha256: Sha256, *, read: bool) -> int:

@@ -26,6 +26,7 @@ from chatflow_jupyter.domain.usage import Limit
 from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
 from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
+from .hook_rows import asked_of, asked_to_json, heard_of, heard_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
@@ -92,6 +93,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "variables": instance.variables,
         **({} if instance.deadline_at is None else {"deadline_at": to_us(instance.deadline_at)}),
         **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
+        **asked_to_json(instance.hooks_asked),
     }
     return {
         "seq": instance.seq,
@@ -139,10 +141,9 @@ def instance_of(row: Row[Any]) -> Instance:
         descendants=state["descendants"],
         failure=failure and Failure(**failure),
         undoing=_undoing_of(state.get("undoing")),
+        hooks_asked=asked_of(state.get("hooks_asked")),
         seq=row.seq,
-        started_at=optional_time(state["started_at"]),
-        ended_at=optional_time(state["ended_at"]),
-        deadline_at=optional_time(state.get("deadline_at")),
+        **_times_of(state),
     )
 
 
@@ -176,6 +177,10 @@ def _undoing_of(stored: Mapping[str, Any] | None) -> Undoing | None:
 
 def _spawned_of(stored: Sequence[Sequence[Any]]) -> tuple[Spawned, ...]:
     return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
+
+
+def _times_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: optional_time(state.get(name)) for name in ("started_at", "ended_at", "deadline_at")}
 
 
 def _limits_of(birth: Mapping[str, Any]) -> dict[str, Any]:
@@ -217,6 +222,7 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         **({} if record.origin is None else {"origin": record.origin}),
         **({} if record.deadline_at is None else {"deadline_at": to_us(record.deadline_at)}),
         **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
+        **heard_to_json(record),
     }
 
 
@@ -248,4 +254,5 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         reason=record["reason"],
         deadline_at=optional_time(record.get("deadline_at")),
         origin=_ORIGINS[record.get("origin")],
+        **heard_of(record),
     )

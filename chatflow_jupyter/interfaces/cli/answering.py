@@ -21,7 +21,7 @@ from chatflow_jupyter.interfaces.cli.parameters import read_data
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.services.gate_now import is_overdue
 
-COMES_LATER = frozenset({WaitingReason.CHILDREN, WaitingReason.RETRY})
+COMES_LATER = frozenset({WaitingReason.CHILDREN, WaitingReason.RETRY, WaitingReason.HOOK})
 MAX_NAME = 255
 _BEGINNING_OF_HASH = re.compile(r"[0-9a-f]{12,64}")
 

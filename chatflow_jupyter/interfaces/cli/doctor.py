@@ -22,7 +22,7 @@ from chatflow_jupyter.interfaces.cli.session import Session, in_session, setting
 from chatflow_jupyter.interfaces.cli.shapes import print_json
 from chatflow_jupyter.interfaces.cli.terminal import painted, safe_line, shown_size
 from chatflow_jupyter.services.templates import Templates
-from chatflow_jupyter.settings import Settings
+from chatflow_jupyter.settings import Settings, enabled_hooks
 
 Level = Literal["ok", "warn", "fail"]
 LOW_DISK_BYTES = 1024**3
@@ -83,6 +83,7 @@ def _checks(settings: Settings, options: argparse.Namespace) -> Iterator[Check]:
         _kernel,
         lambda: _templates(settings),
         _tools,
+        lambda: _hooks(settings),
         lambda: _left_over(settings, options),
     )
     for step in steps:
@@ -178,6 +179,28 @@ def _tools() -> Iterator[Check]:
         yield Check(name="tools", level="ok", found=", ".join(name.replace("_", "-") for name in TOOLS))
     if shutil.which("git") is None:
         yield Check(name="git", level="warn", found="not on the PATH", advice="apt-get install git")
+
+
+def _hooks(settings: Settings) -> Iterator[Check]:
+    from chatflow_jupyter.bootstrap import hooks_of
+
+    hooks = hooks_of(settings)
+    try:
+        plan, processors = hooks.plan(), hooks.processors
+    except ChatFlowError as error:
+        yield Check(name="hooks", level="fail", found=error.message)
+        return
+    wanted = [f"{name} ({policy})" for name, policy in enabled_hooks(settings.hooks_enabled)]
+    missing = len(wanted) - len(hooks.enabled)
+    asked = {"before": plan.before, "after": plan.after, "artifacts": [one.name for one in processors]}
+    points = "; ".join(f"{point}: {', '.join(names)}" for point, names in asked.items() if names)
+    if missing:
+        advice = f"the log in {settings.logs} says why"
+        found = f"{missing} of {', '.join(wanted)} cannot be loaded and is left out"
+        yield Check(name="hooks", level="warn", found=found, advice=advice)
+    else:
+        found = f"{', '.join(wanted)}; {points}" if wanted else "none enabled"
+        yield Check(name="hooks", level="ok", found=found)
 
 
 def _left_over(settings: Settings, options: argparse.Namespace) -> Iterator[Check]:

@@ -73,6 +73,9 @@ class SentenceDisplay(PlainDisplay):
             case EventType.COMPENSATION_STARTED:
                 names = ", ".join(map(str, _listed(data.get("phases")))) or "what its children did"
                 return glyphs.running, f"undoing {names}, because of: {data.get('cause')}"
+            case EventType.HOOK_ANSWERED if data.get("verdict") not in ("allow", "accept", "processed"):
+                verdict = str(data["verdict"]).replace("_", " ")
+                return glyphs.running, f"hook {data.get('hook')}: {verdict}, {data.get('reason')}"
             case EventType.GATE_DECIDED:
                 return glyphs.running, f"{data.get('decision')} by {event.principal}"
             case _ if event.type in _ENDS and event.instance_id == event.root_id:

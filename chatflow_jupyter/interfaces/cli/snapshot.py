@@ -15,6 +15,7 @@ from chatflow_jupyter.services.queries import Queries
 
 MAX_NODES = 300
 MAX_FAILED = 10
+BY_ITSELF = frozenset({WaitingReason.RETRY, WaitingReason.HOOK})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +42,9 @@ class Snapshot:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing runs or is queued in the whole tree, and no retry is due by itself."""
-        retrying = any(
-            node.waiting_reason is WaitingReason.RETRY and not node.paused for node in self.nodes.values()
-        )
-        return not self.attempts and not self.tree.running_nodes and not retrying
+        """Whether nothing runs or is queued in the whole tree, no retry or hook is awaited."""
+        coming = any(node.waiting_reason in BY_ITSELF and not node.paused for node in self.nodes.values())
+        return not self.attempts and not self.tree.running_nodes and not coming
 
 
 async def take_snapshot(queries: Queries, root: Instance) -> Snapshot:

@@ -115,6 +115,8 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
             return [f"waiting for budget: {detail}", f"  go on:    {command('trigger', ident)}"]
         case WaitingReason.RETRY:
             return [f"waiting to try again: {detail}", f"  now:      {command('retry', ident)}"]
+        case WaitingReason.HOOK:
+            return [f"waiting for hooks: {detail}", f"  go on:    {command('resume', ident)}"]
         case WaitingReason.CHILDREN:
             return [f"waiting for {detail}", f"  look:     {command('tree', ident)}"]
         case _:

@@ -1,0 +1,207 @@
+"""What processors make of an attempt's artifacts, outcome and failure, before anything of it is stored."""
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+import stat
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from chatflow_jupyter.domain.errors import InvalidInput, StorageFull
+from chatflow_jupyter.domain.hooks import ArtifactMade, Broken, Finding, Processed, Refuse, Replace
+from chatflow_jupyter.domain.ids import AttemptId
+from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, decode_json
+from chatflow_jupyter.ports.records import AttemptReport, AttemptRow
+
+from .hook_calls import Hooks
+
+log = logging.getLogger(__name__)
+
+MAX_FINDINGS = 20
+FOLDER = "checked"
+
+
+class Processing:
+    """Has every processor look at what an attempt made, in order, and remembers what became of it.
+
+    They see copies in the attempt's own folder below `work`, which is removed with it: what is stored are the
+    very bytes they have seen.
+    """
+
+    def __init__(self, hooks: Hooks, work: Path) -> None:
+        """Ask the processors among `hooks`."""
+        self._hooks = hooks
+        self._work = work
+        self._findings: dict[AttemptId, dict[str, list[Finding]]] = {}
+        self._failures: dict[AttemptId, Failure] = {}
+        self._count = 0
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is any processor."""
+        return bool(self._hooks.processors)
+
+    @asynccontextmanager
+    async def of_file(
+        self, row: AttemptRow, name: str, kind: str, media_type: str, source: Path
+    ) -> AsyncIterator[Path | None]:
+        """Give the file that is to be stored instead of `source`; None when it is refused."""
+        self._count += 1
+        folder = self._work / row.attempt_id / FOLDER
+        copy = folder / f"{self._count}{Path(name).suffix[:20]}"
+        try:
+            await asyncio.to_thread(_copied, source, copy)
+            left = await self._of_copy(row, name, kind, media_type, copy)
+            yield copy if left is None else None
+        finally:
+            await asyncio.to_thread(_removed, copy)
+
+    async def of_report(self, row: AttemptRow, report: AttemptReport) -> AttemptReport:
+        """Return the report to be committed: a failure when something was refused, and no text unseen."""
+        outputs = report.outputs
+        if report.failure is None and outputs:
+            outputs = await self._of_outputs(row, outputs)
+        failure = report.failure or self._failures.get(row.attempt_id)
+        if failure is None:
+            return replace(report, outputs=outputs)
+        if report.failure is not None:
+            failure = await self._of_failure(row, report.failure)
+        return replace(report, outputs={}, spawned=(), failure=failure)
+
+    def told(self, attempt_id: AttemptId) -> tuple[Processed, ...]:
+        """Return what was done to the artifacts of the attempt."""
+        return tuple(
+            Processed(
+                hook=hook,
+                findings=tuple(found[:MAX_FINDINGS]),
+                more=max(len(found) - MAX_FINDINGS, 0),
+            )
+            for hook, found in self._findings.get(attempt_id, {}).items()
+        )
+
+    def forget(self, attempt_id: AttemptId) -> None:
+        """Forget an attempt that has ended."""
+        self._findings.pop(attempt_id, None)
+        self._failures.pop(attempt_id, None)
+
+    async def _of_copy(
+        self, row: AttemptRow, name: str, kind: str, media_type: str, copy: Path
+    ) -> str | None:
+        """Let every processor change the copy; returns why nothing of it may be stored, or None."""
+        for one in self._hooks.processors:
+            size_bytes = (await asyncio.to_thread(copy.stat)).st_size
+            artifact = ArtifactMade(
+                tenant_id=row.tenant_id,
+                instance_id=row.instance_id,
+                phase=row.phase,
+                number=row.number,
+                name=name,
+                kind=kind,
+                media_type=media_type,
+                size_bytes=size_bytes,
+                path=str(copy),
+            )
+            verdict = await self._hooks.process(one, artifact)
+            match verdict:
+                case Replace(content=content, reason=reason):
+                    await asyncio.to_thread(_written, copy, content)
+                    self._note(row, one.name, Finding(name=name, verdict="replaced", reason=reason))
+                case Refuse(reason=reason):
+                    self._note(row, one.name, Finding(name=name, verdict="refused", reason=reason))
+                    return self._refused(row, "artifact_refused", f"hook {one.name} refused {name}: {reason}")
+                case Broken(cause=cause):
+                    self._note(row, one.name, Finding(name=name, verdict="broken", reason=cause))
+                    if one.policy == "closed":
+                        message = f"hook {one.name} failed at {name}: {cause}; mend or disable it, then retry"
+                        return self._refused(row, "hook_failed", message)
+                case _:
+                    continue
+        return None
+
+    def _note(self, row: AttemptRow, hook: str, finding: Finding) -> None:
+        log.info("%s of %s: %s by hook %s", finding.name, row.attempt_id, finding.verdict, hook)
+        found = self._findings.setdefault(row.attempt_id, defaultdict(list))[hook]
+        found[:] = [one for one in found if one.name != finding.name] + [finding]
+
+    def _refused(self, row: AttemptRow, code: str, message: str) -> str:
+        self._failures.setdefault(row.attempt_id, Failure(code=code, message=message))
+        return message
+
+    async def _of_text(self, row: AttemptRow, name: str, text: str) -> tuple[str | None, str]:
+        """Return what processors leave of a text, or None and why."""
+        source = self._work / row.attempt_id / FOLDER / f"{name}.txt"
+        await asyncio.to_thread(_written, source, text.encode("utf-8", "surrogatepass"))
+        try:
+            why = await self._of_copy(row, name, "log", "text/plain", source)
+            if why is not None:
+                return None, why
+            return (await asyncio.to_thread(source.read_bytes)).decode("utf-8", "replace"), ""
+        finally:
+            await asyncio.to_thread(_removed, source)
+
+    async def _of_outputs(self, row: AttemptRow, outputs: JsonObject) -> JsonObject:
+        text, _ = await self._of_text(row, "(outputs)", canonical_json(outputs))
+        if text is None:
+            return {}
+        try:
+            left = decode_json(text, what="the outputs a hook left")
+        except InvalidInput as error:
+            self._refused(row, "hook_failed", error.message)
+            return {}
+        return left if isinstance(left, Mapping) else {}
+
+    async def _of_failure(self, row: AttemptRow, failure: Failure) -> Failure:
+        """Return the failure without what processors do not let pass: it quotes what a cell printed."""
+        changes: dict[str, str] = {}
+        for name in ("message", "traceback", "last_output"):
+            text: str | None = getattr(failure, name)
+            if text:
+                left, why = await self._of_text(row, f"({name})", text)
+                changes[name] = f"(withheld: {why})" if left is None else left
+        return replace(failure, **changes)  # type: ignore[arg-type]  # all three are text
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Copy a regular file to a new private one."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise InvalidInput(f"{source}: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InvalidInput(f"{source}: not a regular file")
+    with os.fdopen(handle, "rb") as read:
+        try:
+            with target.open("wb") as write:
+                shutil.copyfileobj(read, write, 1024 * 1024)
+        except OSError as error:
+            raise _unwritten(target, error) from None
+
+
+def _written(target: Path, content: bytes) -> None:
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.write_bytes(content)
+    except OSError as error:
+        raise _unwritten(target, error) from None
+
+
+def _removed(copy: Path) -> None:
+    """Remove a copy; and its folders where somebody has removed those of the attempt meanwhile."""
+    copy.unlink(missing_ok=True)
+    for folder in (copy.parent, copy.parent.parent):
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
+
+
+def _unwritten(target: Path, error: OSError) -> StorageFull | InvalidInput:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFull(f"{target}: no room is left on the device")
+    return InvalidInput(f"{target}: {error.strerror}")
