@@ -23,6 +23,7 @@ from .instance import (
     WaitingReason,
 )
 from .json_values import JsonValue
+from .quota_rules import budget_exhausted, left_sec
 from .references import resolve
 
 MAX_BACKOFF_SEC = 3600.0
@@ -128,14 +129,6 @@ def retry_or_fail(draft: Draft, failure: Failure) -> None:
     draft.wait(WaitingReason.RETRY, f"{failure.code}; again at {due_at.isoformat(timespec='seconds')}")
 
 
-def budget_exhausted(instance: Instance) -> str | None:
-    """Return what is used up, or None; undoing is not stopped by a budget."""
-    limit_sec = instance.quota.max_duration_sec
-    if limit_sec is not None and instance.spent_sec >= limit_sec and not instance.is_undoing:
-        return f"max_duration_sec: {instance.spent_sec:.1f} of {limit_sec:g} s are used"
-    return None
-
-
 def _enter(draft: Draft, name: str | None) -> None:
     if name is None:
         end_undone(draft) if draft.instance.is_undoing else draft.complete()
@@ -205,7 +198,7 @@ def succeed_phase(draft: Draft, **data: JsonValue) -> None:
 
 def _queue(draft: Draft, notebook: str) -> bool:
     phase, instance = draft.phase, draft.instance
-    exhausted = budget_exhausted(instance)
+    exhausted = budget_exhausted(draft)
     if exhausted is not None:
         draft.wait(WaitingReason.BUDGET, exhausted)
         return False
@@ -229,7 +222,7 @@ def _queue(draft: Draft, notebook: str) -> bool:
             notebook=notebook,
             kernel=phase.kernel,
             parameters={**instance.context, **own},
-            timeout_sec=_timeout_sec(phase, instance),
+            timeout_sec=_timeout_sec(phase, draft),
             queued_at=draft.now,
         )
     )
@@ -238,10 +231,9 @@ def _queue(draft: Draft, notebook: str) -> bool:
     return False
 
 
-def _timeout_sec(phase: Phase, instance: Instance) -> float | None:
-    limit_sec = None if instance.is_undoing else instance.quota.max_duration_sec
-    left_sec = None if limit_sec is None else max(limit_sec - instance.spent_sec, 0.001)
-    limits = [limit for limit in (phase.timeout_sec, left_sec) if limit is not None]
+def _timeout_sec(phase: Phase, draft: Draft) -> float | None:
+    left = left_sec(draft.instance, draft.used, draft.spent_sec)
+    limits = [limit for limit in (phase.timeout_sec, left) if limit is not None]
     return min(limits) if limits else None
 
 

@@ -14,6 +14,7 @@ from .ids import AttemptId
 from .instance import Failure
 from .json_schema import check_value
 from .json_values import JsonObject, check_json
+from .quota_rules import budget_exhausted
 from .report_sizes import outcome_size_fault
 from .requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
 from .spawn_rules import spawn_failure
@@ -31,7 +32,7 @@ def attempt_started(draft: Draft, request: AttemptStarted) -> Refusal | None:
     assert current is not None
     if current.started:
         return Refusal(code="stale", message="the attempt has started already", stale=True)
-    if approval_is_void(draft, request):
+    if approval_is_void(draft, request) or _too_late(draft, request):
         return None
     draft.change(attempt=replace(current, started=True))
     draft.attempts.append(
@@ -47,7 +48,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
     if stale is not None:
         return stale
     phase = draft.phase
-    draft.change(spent_sec=draft.instance.spent_sec + request.duration_sec)
+    draft.spend(request.duration_sec)
     failure = _outcome_failure(draft, request)
     if failure is not None:
         _end(draft, request.attempt_id, request.fence, "failed", failure)
@@ -60,6 +61,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         variables={**draft.instance.variables, phase.name: request.outputs},
         spawned=request.spawned,
     )
+    draft.ask_for(len(request.spawned))
     draft.change_record(notebook_done=True)
     if phase.children is None and not request.spawned:
         succeed_phase(
@@ -75,7 +77,8 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
     if stale is not None:
         return stale
     failure = replace(request.failure, phase=draft.phase.name)
-    draft.change(spent_sec=draft.instance.spent_sec + request.duration_sec, reported_risk=request.risk or 0)
+    draft.spend(request.duration_sec)
+    draft.change(reported_risk=request.risk or 0)
     _end(draft, request.attempt_id, request.fence, "failed", failure)
     retry_or_fail(draft, failure)
     return None
@@ -113,6 +116,16 @@ def attempt_lost(draft: Draft, request: AttemptLost) -> Refusal | None:
     return None
 
 
+def _too_late(draft: Draft, request: AttemptStarted) -> bool:
+    """Wait instead when others under the same limit have used up the time since the attempt was queued."""
+    if budget_exhausted(draft) is None:
+        return False
+    _end(draft, request.attempt_id, request.fence, "cancelled")
+    draft.change(attempt=None)
+    advance(draft)
+    return True
+
+
 def _stale(draft: Draft, attempt: AttemptId) -> Refusal | None:
     current = draft.instance.attempt
     if current is None or current.attempt_id != attempt:
@@ -125,7 +138,7 @@ def _end(
     draft: Draft,
     attempt: AttemptId,
     fence: int,
-    status: Literal["succeeded", "failed", "lost"],
+    status: Literal["succeeded", "failed", "lost", "cancelled"],
     failure: Failure | None = None,
 ) -> None:
     draft.attempts.append(

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from .decision import ChildRequest, Decision, Refusal
-from .definition import Definition, Quota
+from .definition import Definition
 from .draft import Draft
 from .errors import InternalError, InvalidInput
 from .events import Event, EventType
@@ -13,10 +12,10 @@ from .ids import ENGINE_PRINCIPAL, InstanceId, Principal, TenantId, event_id
 from .instance import DefinitionRef, Failure, Instance
 from .json_schema import check_value, with_defaults
 from .json_values import JsonObject
+from .quota_rules import below
 from .requests import Trigger
 from .transition import decide
-
-Number = TypeVar("Number", int, float)
+from .usage import NOTHING_KNOWN, Used
 
 
 def checked_context(definition: Definition, context: JsonObject) -> JsonObject:
@@ -52,6 +51,7 @@ def create_root(
         context=checked_context(definition, context),
         automation_level=level,
         quota=definition.quota,
+        max_depth=definition.max_depth,
         created_at=now,
         updated_at=now,
         feature_id=feature_id,
@@ -60,10 +60,16 @@ def create_root(
     return _created(definition, instance, principal, now)
 
 
-def start_at_once(definition: Definition, created: Decision, principal: Principal, now: datetime) -> Decision:
+def start_at_once(
+    definition: Definition,
+    created: Decision,
+    principal: Principal,
+    now: datetime,
+    used: Used = NOTHING_KNOWN,
+) -> Decision:
     """Return one transition that both creates and starts: its events are those of the two in a row."""
     base = replace(created.instance, seq=0)
-    started = decide(definition, base, Trigger(principal=principal), now)
+    started = decide(definition, base, Trigger(principal=principal), now, used)
     if isinstance(started, Refusal):
         raise InternalError(f"a new instance refused its start: {started.message}")
     draft = Draft(definition, base, principal, now)
@@ -72,7 +78,12 @@ def start_at_once(definition: Definition, created: Decision, principal: Principa
 
 
 def create_child(
-    definition: Definition, reference: DefinitionRef, parent: Instance, request: ChildRequest, now: datetime
+    definition: Definition,
+    reference: DefinitionRef,
+    parent: Instance,
+    request: ChildRequest,
+    now: datetime,
+    used: Used = NOTHING_KNOWN,
 ) -> Decision:
     """Return the transition that creates and starts a child; a context that does not fit fails it at once."""
     instance = Instance(
@@ -83,10 +94,12 @@ def create_child(
         principal=parent.principal,
         context=with_defaults(request.context, definition.parameters),
         automation_level=parent.automation_level,
-        quota=_inherited(definition.quota, parent),
+        quota=below(parent, definition.quota),
         created_at=now,
         updated_at=now,
         depth=parent.depth + 1,
+        max_depth=min(definition.max_depth, parent.max_depth or definition.max_depth),
+        lineage=parent.limits,
         parent=request.link,
         feature_id=parent.feature_id,
         meta=parent.meta,
@@ -98,9 +111,8 @@ def create_child(
         draft.emit(EventType.INSTANCE_CREATED, **_birth_data(instance))
         draft.fail(Failure(code="invalid_parameters", message=error.message))
         return draft.finish()
-    return start_at_once(
-        definition, _created(definition, instance, ENGINE_PRINCIPAL, now), ENGINE_PRINCIPAL, now
-    )
+    created = _created(definition, instance, ENGINE_PRINCIPAL, now)
+    return start_at_once(definition, created, ENGINE_PRINCIPAL, now, used)
 
 
 def _created(definition: Definition, instance: Instance, principal: Principal, now: datetime) -> Decision:
@@ -125,21 +137,3 @@ def _shifted(decision: Decision, by: int) -> list[Event]:
         )
         for event in decision.events
     ]
-
-
-def _inherited(own: Quota, parent: Instance) -> Quota:
-    """Give a child at most what is left of its parent's quota."""
-    given = parent.quota
-    left_sec = None if given.max_duration_sec is None else max(given.max_duration_sec - parent.spent_sec, 0.0)
-    left_children = None if given.max_children is None else max(given.max_children - parent.descendants, 0)
-    return Quota(
-        max_tokens=_lower(own.max_tokens, given.max_tokens),
-        max_duration_sec=_lower(own.max_duration_sec, left_sec),
-        max_cost_usd=_lower(own.max_cost_usd, given.max_cost_usd),
-        max_children=_lower(own.max_children, left_children),
-    )
-
-
-def _lower(one: Number | None, other: Number | None) -> Number | None:
-    limits = [limit for limit in (one, other) if limit is not None]
-    return min(limits) if limits else None

@@ -104,7 +104,10 @@ class ChildRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """A whole transition: committed entirely or not at all."""
+    """A whole transition: committed entirely or not at all.
+
+    `spent_sec` and `asked` (children asked for) count at once on everybody whose limits it is under.
+    """
 
     instance: Instance
     events: tuple[Event, ...]
@@ -113,6 +116,8 @@ class Decision:
     continuations: tuple[Continuation, ...] = ()
     children: tuple[ChildRequest, ...] = ()
     votes: tuple[Vote, ...] = ()
+    spent_sec: float = 0.0
+    asked: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,16 +18,25 @@ from .evolve import evolve
 from .ids import Principal, event_id
 from .instance import Failure, Instance, PhaseRecord, PhaseState, Status, Vote, WaitingReason
 from .json_values import JsonObject, JsonValue
+from .usage import NOTHING_KNOWN, Used
 
 
 class Draft:
     """Collects one transition. Used only inside `decide`, which hands out the finished value."""
 
     def __init__(
-        self, definition: Definition, instance: Instance, principal: Principal, now: datetime
+        self,
+        definition: Definition,
+        instance: Instance,
+        principal: Principal,
+        now: datetime,
+        used: Used = NOTHING_KNOWN,
     ) -> None:
-        """Start from `instance`; everything that follows happens at `now`."""
+        """Start from `instance`; everything that follows happens at `now`, with `used` of what limits it."""
         self.definition = definition
+        self.used = used
+        self.spent_sec = 0.0
+        self.asked = 0
         self.now = now
         self.instance = evolve(instance, {"seq": instance.seq + 1, "updated_at": now})
         self.attempts: list[AttemptChange] = []
@@ -58,6 +67,15 @@ class Draft:
         name = self.phase.name
         changed = evolve(self.instance.phases[name], fields)
         self.change(phases={**self.instance.phases, name: changed})
+
+    def spend(self, seconds: float) -> None:
+        """Count time of an attempt, here and on all whose limits the instance is under."""
+        self.spent_sec += seconds
+        self.change(spent_sec=self.instance.spent_sec + seconds)
+
+    def ask_for(self, children: int) -> None:
+        """Count children that are to be born on all whose limits the instance is under."""
+        self.asked += children
 
     def emit(self, kind: EventType, *, phase: str | None = None, **data: JsonValue) -> None:
         """Add an event; the attempt number is that of the phase, when it has one."""
@@ -165,6 +183,8 @@ class Draft:
             continuations=tuple(self._continuations),
             children=tuple(self.children),
             votes=tuple(self._votes),
+            spent_sec=self.spent_sec,
+            asked=self.asked,
         )
 
     def _end(self, status: Status) -> None:

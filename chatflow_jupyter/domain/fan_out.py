@@ -11,6 +11,7 @@ from .events import EventType
 from .ids import child_id
 from .instance import Failure, FanOut, Instance, ParentLink, Spawned, Status
 from .json_values import JsonObject, JsonValue
+from .quota_rules import no_room
 from .references import resolve
 from .requests import ChildResult
 
@@ -26,29 +27,17 @@ def begin_fan_out(draft: Draft) -> Failure | None:
         total = _count(draft)
     except (LookupError, ValueError) as error:
         return Failure(code="invalid_children", message=f"children: {error}", phase=draft.phase.name)
-    failure = no_room(draft, total)
-    if failure is not None:
-        return failure
+    if draft.phase.children is not None:  # what a notebook asked for has had its room since then
+        failure = no_room(draft, total)
+        if failure is not None:
+            return failure
+        draft.ask_for(total)
     instance = draft.instance
     draft.change(fan_out=FanOut(total=total), descendants=instance.descendants + total)
     if instance.parent is not None and instance.seq == 1 and total:
         draft.continue_self(ContinuationKind.FAN_OUT)  # a child being born: its own children come later
     else:
         start_more(draft)
-    return None
-
-
-def no_room(draft: Draft, total: int) -> Failure | None:
-    """Return why the tree has no room for `total` more children, or None."""
-    instance, limit = draft.instance, draft.instance.quota.max_children
-    if total == 0:
-        return None
-    if limit is not None and instance.descendants + total > limit:
-        message = f"children: {total} more children would exceed max_children {limit}"
-        return Failure(code="quota_exceeded", message=message, phase=draft.phase.name)
-    if instance.depth + 1 >= draft.definition.max_depth:
-        message = f"children: the tree may be at most {draft.definition.max_depth} deep"
-        return Failure(code="too_deep", message=message, phase=draft.phase.name)
     return None
 
 

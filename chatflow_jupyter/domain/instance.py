@@ -9,6 +9,7 @@ from typing import Literal
 from .definition import Quota
 from .ids import AttemptId, InstanceId, Principal, Sha256, TenantId
 from .json_values import JsonObject, JsonValue
+from .usage import Limit
 
 
 class Status(StrEnum):
@@ -212,7 +213,11 @@ class CurrentAttempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance:
-    """One run of a definition. `seq` grows by one with every transition."""
+    """One run of a definition. `seq` grows by one with every transition.
+
+    `lineage` holds the limits of those above it that have any, the root's first; `max_depth` is the least of
+    its own definition's and theirs.
+    """
 
     tenant_id: TenantId
     instance_id: InstanceId
@@ -225,7 +230,9 @@ class Instance:
     created_at: datetime
     updated_at: datetime
     depth: int = 0
+    max_depth: int | None = None
     parent: ParentLink | None = None
+    lineage: tuple[Limit, ...] = ()
     feature_id: str | None = None
     meta: JsonObject = field(default_factory=dict)
     variables: JsonObject = field(default_factory=dict)
@@ -267,6 +274,19 @@ class Instance:
     def compensated(self) -> bool:
         """Whether all that could be undone of what it did was undone."""
         return self.undoing is not None and self.undoing.done
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """What limits the time and the number of its children: those above it, and its own quota."""
+        own = self.quota
+        if own.max_duration_sec is None and own.max_children is None:
+            return self.lineage
+        limit = Limit(
+            instance_id=self.instance_id,
+            max_duration_sec=own.max_duration_sec,
+            max_children=own.max_children,
+        )
+        return (*self.lineage, limit)
 
     @property
     def view(self) -> JsonObject:

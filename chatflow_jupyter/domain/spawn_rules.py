@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from .draft import Draft
 from .errors import InvalidInput
-from .fan_out import MAX_KEY_LENGTH, known_children, no_room
+from .fan_out import MAX_KEY_LENGTH, known_children
 from .instance import Failure, Spawned
 from .json_values import check_json
+from .quota_rules import no_room
 from .report_sizes import spawned_size_fault
 
 MAX_SPAWNED = 10_000

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from .advance import advance, budget_exhausted, reopen_phase
+from .advance import advance, reopen_phase
 from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
 from .children_rules import (
     cannot_resume,
@@ -18,6 +18,7 @@ from .events import EventType
 from .gate_rules import answer_gate, gate_expiry_due, misfit, waiver_found
 from .gates import arm_gate_expiry, look_for_waiver
 from .instance import FINAL, Instance, Status, WaitingReason
+from .quota_rules import CANNOT_BE_RAISED, budget_exhausted
 from .requests import (
     AttemptFailed,
     AttemptLost,
@@ -36,11 +37,17 @@ from .requests import (
     principal_of,
 )
 from .undo_rules import terminate_instance
+from .usage import NOTHING_KNOWN, Used
 
 
-def decide(definition: Definition, instance: Instance, request: Request, now: datetime) -> Decision | Refusal:
-    """Return the whole transition that `request` makes at `now`, or why there is none."""
-    draft = Draft(definition, instance, principal_of(request), now)
+def decide(
+    definition: Definition, instance: Instance, request: Request, now: datetime, used: Used = NOTHING_KNOWN
+) -> Decision | Refusal:
+    """Return the whole transition that `request` makes at `now`, or why there is none.
+
+    `used` is what is known of the limits it is under.
+    """
+    draft = Draft(definition, instance, principal_of(request), now, used)
     refusal = _apply(draft, instance, request)
     return refusal if refusal is not None else draft.finish()
 
@@ -122,9 +129,10 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
             draft.set_timer(TimerKind.RETRY, None)
             advance(draft)
         case Status.WAITING, WaitingReason.BUDGET:
-            exhausted = budget_exhausted(instance)
+            exhausted = budget_exhausted(draft)
             if exhausted is not None:
-                return Refusal(code="budget_exhausted", message=f"the budget is exhausted: {exhausted}")
+                message = f"the budget is exhausted: {exhausted}; {CANNOT_BE_RAISED}"
+                return Refusal(code="budget_exhausted", message=message)
             advance(draft)
         case _:
             return Refusal(code="busy", message=f"the instance is {_standing(instance)}")

@@ -26,6 +26,7 @@ from chatflow_jupyter.domain.ids import (
 from chatflow_jupyter.domain.instance import Instance, Vote
 from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.domain.tree import TreeStatus
+from chatflow_jupyter.domain.usage import Used
 
 from .records import (
     ArtifactRecord,
@@ -71,10 +72,12 @@ class IInstances(Protocol):
         dense and in order; each is in the outbox; a `StepTriggered` is there as the message
         `STEP_TRIGGERED` with event_type, instance_id, trigger_data and timestamp; queued attempts can be
         claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
-        the change; the consumed continuations are gone; the key, if any, answers from now on.
+        the change; what was spent and asked for counts in the usage of every instance whose limits it is
+        under; the consumed continuations are gone; the key, if any, answers from now on.
         Creating an instance or an attempt that exists already changes nothing about it.
         Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, or when it has an
-        artifact, not deleted, of another phase than `no_artifact_but` says; `StaleFence` when a
+        artifact, not deleted, of another phase than `no_artifact_but` says, or when more children are
+        asked for than a limit or the tree has room for; `StaleFence` when a
         started or ended attempt is not leased under that fence; `KeyReused` (code `key_taken`) when the
         key exists unexpired; `NotFound` when `before` names an instance that does not exist.
         """
@@ -87,6 +90,13 @@ class IInstances(Protocol):
 
         It may be older than what is stored, so it serves only where a commit checks its `seq`; it never
         shows what was not committed, as long as nobody changes the values that a commit was given.
+        """
+
+    async def used(self, tenant_id: TenantId, root_id: InstanceId, by: Collection[InstanceId]) -> Used:
+        """Return what was used by those instances of the tree, each with all below it, and in the whole tree.
+
+        Raises `NotFound` for a tree that does not exist, and `StoreDamaged` when the usage of one of them is
+        not there.
         """
 
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:

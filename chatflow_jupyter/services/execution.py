@@ -88,6 +88,7 @@ class Execution:
         try:
             instance = await self._orchestrator.apply(row.tenant_id, row.instance_id, started)
             record = await self._pinned.of(row.tenant_id, instance.definition)
+            row = await self._cut(row, instance)
         except StaleFence:
             return None
         except ChatFlowError:
@@ -108,6 +109,13 @@ class Execution:
             lease_sec=self._lease_sec,
             spawns=phase.spawns.schemas if phase.spawns else (),
         )
+
+    async def _cut(self, row: AttemptRow, instance: Instance) -> AttemptRow:
+        """Cut the attempt's time to what is left now: others have used some since it was queued."""
+        left_sec = await self._orchestrator.left_sec(instance)
+        if left_sec is None or (row.timeout_sec is not None and row.timeout_sec <= left_sec):
+            return row
+        return replace(row, timeout_sec=left_sec)
 
     async def _give_back(self, row: AttemptRow) -> None:
         """Queue a claimed attempt again whose start could not be recorded; else its lease has to expire."""

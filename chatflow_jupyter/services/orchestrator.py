@@ -12,8 +12,10 @@ from chatflow_jupyter.domain.forecast import Forecast, forecast
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, Sha256, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json, own_json
+from chatflow_jupyter.domain.quota_rules import left_sec
 from chatflow_jupyter.domain.requests import Pause, Request, Resume, Terminate, Trigger
 from chatflow_jupyter.domain.transition import decide
+from chatflow_jupyter.domain.usage import NOTHING_KNOWN, Used
 from chatflow_jupyter.ports.clock import Clock, IdFactory
 from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
@@ -79,7 +81,7 @@ class Orchestrator:
             if answered is not None:
                 return await self._storage.instance(tenant_id, InstanceId(str(answered["instance_id"])))
             decision = self._born(new)
-            births = await self._births(new.record, decision)
+            births = await self._births(new.record, decision, NOTHING_KNOWN)
             commit = Commit(
                 tenant_id=tenant_id,
                 transitions=(Transition(before=None, decision=decision), *births),
@@ -143,7 +145,8 @@ class Orchestrator:
         instance = await self._storage.instance(tenant_id, instance_id)
         record = await self._pinned.of(tenant_id, instance.definition)
         asked, _ = await self._informed(instance, request, is_stored=True)
-        decision = decide(record.definition, instance, asked, self._clock.now())
+        used = await self._used(instance)
+        decision = decide(record.definition, instance, asked, self._clock.now(), used)
         if isinstance(decision, Refusal):
             raise refused(decision, instance_id)
         return forecast(record.definition, decision)
@@ -184,17 +187,18 @@ class Orchestrator:
         refusal is given only on what is stored.
         """
         recent = self._storage.recent_instance(tenant_id, instance_id)
-        for _ in range(MAX_RACES):
+        for lost in range(MAX_RACES):
             instance = recent or await self._storage.instance(tenant_id, instance_id)
             is_stored, recent = recent is None, None
             record = await self._pinned.of(tenant_id, instance.definition)
             asked, no_artifact_but = await self._informed(instance, request, is_stored=is_stored)
-            decision = decide(record.definition, instance, asked, self._clock.now())
+            used = await self._used(instance, lost=lost)
+            decision = decide(record.definition, instance, asked, self._clock.now(), used)
             if isinstance(decision, Refusal):
                 if is_stored:
                     raise refused(decision, instance_id)
                 continue
-            births = await self._births(record, decision)
+            births = await self._births(record, decision, used)
             commit = Commit(
                 tenant_id=tenant_id,
                 transitions=(Transition(before=instance, decision=decision), *births),
@@ -224,12 +228,28 @@ class Orchestrator:
         known = (instance.tenant_id, instance.instance_id)
         return replace(request, shown=await shown_hash(self._storage, *known, but=instance.phase)), None
 
-    async def _births(self, record: DefinitionRecord, decision: Decision) -> list[Transition]:
+    async def _used(self, instance: Instance, *, lost: int = 0) -> Used:
+        """Return what is used of the limits it is under; without any, of the tree once a race was lost."""
+        limits = [limit.instance_id for limit in instance.limits]
+        if not (limits or lost):
+            return NOTHING_KNOWN
+        return await self._storage.used(instance.tenant_id, instance.root_id, limits)
+
+    async def left_sec(self, instance: Instance) -> float | None:
+        """Return for how long an attempt of the instance may run now, or None when nothing limits it."""
+        if all(limit.max_duration_sec is None for limit in instance.limits):
+            return None
+        return left_sec(instance, await self._used(instance))
+
+    async def _births(self, record: DefinitionRecord, decision: Decision, used: Used) -> list[Transition]:
         births = []
+        used = used.and_also(decision.instance.limits, decision.spent_sec, decision.asked)
         for child in decision.children:
             own = await self._pinned.child_of(record, child.schema_ref)
-            born = create_child(own.definition, own.reference, decision.instance, child, self._clock.now())
+            parent, now = decision.instance, self._clock.now()
+            born = create_child(own.definition, own.reference, parent, child, now, used)
             births.append(Transition(before=None, decision=born))
+            used = used.and_also(born.instance.limits, born.spent_sec, born.asked)
         return births
 
     async def _answered(

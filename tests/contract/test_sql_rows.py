@@ -31,6 +31,7 @@ from chatflow_jupyter.domain.instance import (
     Vote,
     WaitingReason,
 )
+from chatflow_jupyter.domain.usage import Limit
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
     AttemptRow,
@@ -144,6 +145,10 @@ INSTANCES = values_of(
     meta=OBJECT,
     variables=OBJECT,
     quota=SPECIAL[Quota],
+    max_depth=st.none() | COUNT,
+    lineage=st.lists(
+        values_of(Limit, max_duration_sec=st.none() | SECONDS, max_children=st.none() | COUNT), max_size=3
+    ).map(tuple),
     parent=st.none() | values_of(ParentLink),
     feature_id=st.none() | TEXT,
     status=st.sampled_from(Status),

@@ -1,6 +1,7 @@
 """The file of an embedded home: made, found again, refused, upgraded."""
 # ruff: noqa: ASYNC240 - a test may block its own event loop
 
+import json
 import os
 import sqlite3
 import stat
@@ -24,6 +25,7 @@ from chatflow_jupyter.adapters.sql.schema import REVISION, metadata
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
 from chatflow_jupyter.domain.ids import Principal
 from chatflow_jupyter.domain.instance import OpenGate, Status
+from chatflow_jupyter.domain.usage import Limit, Usage
 from chatflow_jupyter.ports.records import InstanceFilter
 from tests.contract.conftest import StillClock
 from tests.contract.making import LOCAL, NOW, claimed, started, wfi
@@ -144,6 +146,62 @@ async def test_a_home_of_the_second_schema_is_upgraded(path: Path, clock: StillC
     assert await storage.stored_answer(LOCAL, Principal("local"), "k") is not None
     assert await storage.drop_expired_keys(running.created_at + timedelta(days=40)) == 1
     await storage.close()
+
+
+async def test_what_a_subtree_has_used_is_counted_up_when_a_home_is_upgraded(
+    path: Path, clock: StillClock
+) -> None:
+    older_home(path, "0002_pre")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        grown_up(connection)
+    storage = await open_sqlite(path, clock=clock)
+    (root,) = [one for one in await storage.instances(LOCAL, InstanceFilter()) if one.descendants]
+    child, grandchild = (await storage.tree(LOCAL, root.instance_id))[1:]
+    own = Limit(instance_id=root.instance_id, max_duration_sec=60, max_children=9)
+    assert (root.lineage, root.limits) == ((), (own,))
+    assert (child.lineage, grandchild.lineage) == ((own,), child.limits)
+    used = await storage.used(LOCAL, root.instance_id, [root.instance_id, child.instance_id])
+    assert used.by(root.instance_id) == Usage(spent_sec=7.0, children=4)
+    assert used.by(child.instance_id) == Usage(spent_sec=5.0, children=2)
+    assert used.in_tree == 4
+    await storage.close()
+
+
+def grown_up(connection: sqlite3.Connection) -> None:
+    """Give the older of the two instances a quota, a living child that has one too, and one below that.
+
+    The root has spent 2 s itself and heard of none; the child 1 s, and of 4 s of a grandchild that ended.
+    """
+    (this,) = connection.execute("SELECT instance_id FROM instances ORDER BY born LIMIT 1").fetchone()
+    state, birth = connection.execute(
+        "SELECT state, birth FROM instances WHERE instance_id = ?", [this]
+    ).fetchone()
+    family = [
+        (this, None, {"max_duration_sec": 60, "max_children": 9}, 2.0, 2, {}),
+        ("wfi_child", this, {"max_duration_sec": 50}, 5.0, 2, {"k": {"spent_sec": 4.0, "descendants": 0}}),
+        ("wfi_grandchild", "wfi_child", {}, 4.0, 0, {}),
+    ]
+    for depth, (name, parent, quota, spent, descendants, children) in enumerate(family):
+        if parent is not None:
+            connection.execute(
+                "INSERT INTO instances SELECT tenant_id, ?, ?, ?, 'p', 0, feature_id, name, born + ?, "
+                "created_at, seq, status, waiting_reason, paused, birth, state FROM instances "
+                "WHERE instance_id = ?",
+                [name, this, parent, depth, this],
+            )
+        link = {"parent": {"key": "k", "tolerated": False}} if parent else {}
+        born = {**json.loads(birth), "quota": quota, "depth": depth, **link}
+        entries = {key: {**one, "status": "completed"} for key, one in children.items()}
+        now = {
+            **json.loads(state),
+            "spent_sec": spent,
+            "descendants": descendants,
+            "variables": {"children": entries},
+        }
+        connection.execute(
+            "UPDATE instances SET birth = ?, state = ? WHERE instance_id = ?",
+            [json.dumps(born), json.dumps(now), name],
+        )
 
 
 async def test_a_failed_upgrade_changes_nothing(

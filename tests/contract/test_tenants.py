@@ -80,6 +80,7 @@ READS: dict[str, Ask] = {
     "instances before": lambda s, t, a: s.instances(t, InstanceFilter(before=a.instance_id)),
     "stored_answer": lambda s, t, a: s.stored_answer(t, ALICE, "k"),
     "tree_status": lambda s, t, a: s.tree_status(t, a.instance_id, NOW),
+    "used": lambda s, t, a: s.used(t, a.root_id, [a.root_id]),
     "tree": lambda s, t, a: s.tree(t, a.instance_id),
     "tree after": lambda s, t, a: s.tree(t, a.instance_id, after=a.instance_id),
     "attempt": lambda s, t, a: s.attempt(t, a.attempt_id),

@@ -237,7 +237,14 @@ class Callers:
         async def product() -> None:
             await self.both.orchestrator.apply(TENANT, InstanceId(node["id"]), request)
 
-        await self.both.ask_racing(what, product, model, lambda: self.interfere(node))
+        await self.both.ask_racing(what, product, model, lambda: self.act_meanwhile(node))
+
+    async def act_meanwhile(self, node: Node) -> None:
+        """Do something to the instance, or have a relative of it come to an end first."""
+        if node["parent"] is None or self.random.random() < 0.5:
+            await self.interfere(node)
+        else:
+            await self.report(of=lambda other: other is not node and other["parent"] == node["parent"])
 
     async def interfere(self, node: Node) -> None:
         """Do something to the instance while somebody else's request about it is being handled."""
@@ -292,10 +299,11 @@ class Callers:
         request = AttemptStarted(attempt_id=AttemptId(attempt), fence=fence, runner_id=RunnerId("r"))
         await self.apply(f"start {attempt[-9:]}", node, request, lambda: self.model.started(attempt, fence))
 
-    async def report(self, *, surely: bool = False) -> None:
+    async def report(self, *, surely: bool = False, of: Callable[[Node], bool] = lambda _: True) -> None:
         """Report for an attempt, often an old one or under an old fence, sometimes twice."""
         open_ones = [one for one in self.leased if self.model.attempts[one[0]]["status"] == "leased"]
         attempts = open_ones if surely or (open_ones and self.random.random() < 0.8) else self.leased
+        attempts = [one for one in attempts if of(self.model.nodes[self.model.attempts[one[0]]["node"]])]
         if not attempts:
             return
         attempt, fence = self.random.choice(attempts)

@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.tree import node_class, tree_status
 from chatflow_jupyter.ports.records import AttemptRow
+from tests.engine.comparing_usage import compare_usage
 from tests.engine.invariants import check_no_undoing_is_lost, check_standing
 from tests.engine.questions import TENANT
 from tests.engine.times import START
@@ -49,6 +50,7 @@ async def compare(both: "BothEngines") -> None:
     notes = [row.continuation for row in await store.continuations(10_000)]
     same("notes", Counter((str(n.kind), n.instance_id, n.about) for n in notes), Counter(model.notes))
     await _compare_timers(both, nodes)
+    await compare_usage(both)
     await _compare_events(both, nodes)
     check_no_undoing_is_lost(nodes, both.ended_by_parent)
     _nothing_is_stuck(nodes, attempts, [str(note.instance_id) for note in notes])

@@ -29,6 +29,8 @@ KEPT = (
     "parent",
     "created_at",
     "quota",
+    "lineage",
+    "max_depth",
 )
 
 
@@ -49,6 +51,7 @@ def check_decision(definition: Definition, before: Instance, decision: Decision,
     assert after.updated_at == now
     assert all(getattr(after, name) == getattr(before, name) for name in KEPT)
     assert after.spent_sec >= before.spent_sec
+    check_charges(before, decision)
     assert before.status not in (Status.COMPLETED, Status.TERMINATED), "an ended instance changed"
     same = (before.status, before.phase, before.fan_out) == (after.status, after.phase, after.fan_out)
     assert decision.events or same or before.paused, "a change that leaves no event"
@@ -59,6 +62,25 @@ def check_decision(definition: Definition, before: Instance, decision: Decision,
     _check_notes(before, decision)
     _check_undoing(definition, before, after)
     check_standing(after)
+
+
+def check_charges(before: Instance, decision: Decision) -> None:
+    """Assert that what is counted at once is what the instance itself did, and no child's end."""
+    after, ended = decision.instance, any(event.type == "ChildEnded" for event in decision.events)
+    assert decision.spent_sec >= 0
+    assert decision.asked >= 0
+    if not ended:
+        assert round(after.spent_sec - before.spent_sec - decision.spent_sec, 6) == 0
+        assert _asked_for(after) - _asked_for(before) == decision.asked
+    for change in decision.attempts:
+        if isinstance(change, QueueAttempt) and not after.is_undoing:
+            left = after.quota.max_duration_sec
+            assert left is None or after.spent_sec < left, "queued, and no time is left"
+
+
+def _asked_for(instance: Instance) -> int:
+    """Count the children below it, and those that a notebook asked for and that a pause keeps unborn."""
+    return instance.descendants + (0 if instance.fan_out is not None else len(instance.spawned))
 
 
 def check_standing(instance: Instance) -> None:

@@ -111,7 +111,7 @@ class Model(Undoing):
     ) -> None:
         """The notebook ran to its end, unless what it hands over and asks for cannot be used."""
         node = self.report(attempt, fence)
-        node.update(attempt=None, spent=node["spent"] + seconds)
+        node.update(attempt=None, spent=node["spent"] + seconds, own_spent=node["own_spent"] + seconds)
         missing = set(self.spec(node).get("outputs", {}).get("required", [])) - set(outputs)
         code = "invalid_outputs" if missing else self.cannot_be_born(node, asked)
         if code is not None:
@@ -119,7 +119,7 @@ class Model(Undoing):
             self.again_or_not(node, code)
             return
         self.attempts[attempt]["status"] = "succeeded"
-        node.update(risk=risk, asked=asked)
+        node.update(risk=risk, asked=asked, begun=node["begun"] + len(asked))
         node["vars"][node["phase"]] = outputs
         self.record(node)["done"] = True
         if "children" not in self.spec(node) and not asked:
@@ -131,6 +131,7 @@ class Model(Undoing):
         node = self.report(attempt, fence)
         self.attempts[attempt]["status"] = "failed"
         node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
+        node["own_spent"] += seconds
         self.again_or_not(node, code)
 
     def again_or_not(self, node: Node, code: str) -> None:
@@ -158,6 +159,10 @@ class Model(Undoing):
             node["attempt"] = None
             self.take_back(node)
             self.record(node).update(approved=False, gate=None)
+            self.go_on(node)
+        elif self.budget_is_used_up(node):
+            self.attempts[attempt]["status"] = "cancelled"
+            node["attempt"] = None
             self.go_on(node)
         else:
             self.attempts[attempt]["started"] = True

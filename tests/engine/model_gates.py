@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 from tests.engine.model_people import VERBS, Answer, No
-from tests.engine.model_rules import Node, Rules
+from tests.engine.model_quota import Quotas
+from tests.engine.model_rules import Node
 
 
-class Gates(Rules):
+class Gates(Quotas):
     """What becomes of a gate. `waivers` are dicts with name, phase, feature, given, until."""
 
     def __init__(self) -> None:

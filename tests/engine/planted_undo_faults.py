@@ -1,6 +1,7 @@
 """Faults about undoing, planted like those of `planted_faults`."""
 
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -127,7 +128,13 @@ def a_gate_or_a_risk_holds_undoing_up(stack: ExitStack) -> None:
 @undo_fault
 def a_used_up_budget_holds_undoing_up(stack: ExitStack) -> None:
     honest = advance.budget_exhausted
-    put(stack, lambda instance: honest(replace(instance, undoing=None)), "budget_exhausted", advance)
+
+    def exhausted(draft: Draft) -> Any:
+        going_on = copy(draft)
+        going_on.instance = replace(draft.instance, undoing=None)
+        return honest(going_on)
+
+    put(stack, exhausted, "budget_exhausted", advance)
 
 
 @undo_fault

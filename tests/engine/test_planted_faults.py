@@ -5,6 +5,7 @@ import pytest
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
 from tests.engine import (  # noqa: F401 - each adds its own
     planted_gate_faults,
+    planted_quota_faults,
     planted_spawn_faults,
     planted_undo_faults,
 )

@@ -204,7 +204,31 @@ phases:
     when: {field: hotel.n, operator: "<", value: 4}
   - {name: pay, notebook: pay.ipynb}
 """
+LINE = """
+name: line
+automation_level: 100
+quota: {max_duration_sec: 90, max_children: 3}
+phases:
+  - name: bear
+    notebook: bear.ipynb
+    retries: {max_attempts: 2}
+    spawns: {schemas: [leaf, egg], on_failure: continue}
+  - name: adopt
+    children: {schema: leaf, foreach: bear.items, max_parallel: 2, on_failure: continue}
+  - {name: tail, notebook: tail.ipynb}
+"""
+KIN = """
+name: kin
+automation_level: 100
+quota: {max_duration_sec: 24, max_children: 5}
+phases:
+  - name: lines
+    children: {schema: line, items: [a, b], max_parallel: 2, on_failure: continue}
+  - {name: sum, notebook: sum.ipynb}
+"""
 TEXTS = {
+    "line": LINE,
+    "kin": KIN,
     "nest": NEST,
     "grove": GROVE,
     "leaf": LEAF,
@@ -223,7 +247,7 @@ TEXTS = {
     "trip": TRIP,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
-ROOTS = ("hatch", "board", "grove", "review", "survey", "solo", "branch")
+ROOTS = ("kin", "hatch", "board", "grove", "review", "survey", "solo", "branch")
 UNDONE = ("trip", "order", "depot", "crate", "convoy")
 """Roots whose phases can be undone: some histories are about them only."""
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}

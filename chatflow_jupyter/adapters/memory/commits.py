@@ -23,6 +23,7 @@ from chatflow_jupyter.ports.records import (
 )
 
 from .tables import Tables
+from .usage import check_room, count_usage
 
 
 class MemoryCommits:
@@ -34,15 +35,15 @@ class MemoryCommits:
         """See the port."""
         tables, tenant_id = self._tables, commit.tenant_id
         _check(tables, commit)
+        applied = applied_of(tables, commit)
+        check_room(tables, applied)
         if commit.key is not None:
             tables.keys[(tenant_id, commit.key.principal, commit.key.key)] = commit.key
-        for transition in commit.transitions:
+        for transition in applied:
             instance = transition.decision.instance
-            if transition.before is None:
-                if (tenant_id, instance.instance_id) in tables.instances:
-                    continue
-                if instance.parent is None:
-                    tables.tree_owners[(tenant_id, instance.instance_id)] = commit.owner_id
+            if transition.before is None and instance.parent is None:
+                tables.tree_owners[(tenant_id, instance.instance_id)] = commit.owner_id
+            count_usage(tables, transition)
             tables.instances[(tenant_id, instance.instance_id)] = instance
             _add_events(tables, tenant_id, transition)
             _change_attempts(tables, tenant_id, transition)
@@ -52,6 +53,16 @@ class MemoryCommits:
             if row is not None and row.tenant_id == tenant_id:
                 del tables.continuations[continuation_id]
         tables.changes.announce()
+
+
+def applied_of(tables: Tables, commit: Commit) -> list[Transition]:
+    """Return the transitions that change something: an instance is created once."""
+    return [
+        each
+        for each in commit.transitions
+        if each.before is not None
+        or (commit.tenant_id, each.decision.instance.instance_id) not in tables.instances
+    ]
 
 
 def _check(tables: Tables, commit: Commit) -> None:

@@ -1,16 +1,18 @@
 """Reading instances and trees."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import InstanceId, Principal, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import TreeStatus, node_class, tree_status
+from chatflow_jupyter.domain.usage import Used
 from chatflow_jupyter.ports.records import InstanceFilter, StoredAnswer
 
 from .tables import Tables
+from .usage import usage_of
 
 
 class MemoryInstances:
@@ -25,6 +27,13 @@ class MemoryInstances:
     def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
         """See the port."""
         return self._tables.instances.get((tenant_id, instance_id))
+
+    async def used(self, tenant_id: TenantId, root_id: InstanceId, by: Collection[InstanceId]) -> Used:
+        """See the port."""
+        self._tables.instance(tenant_id, root_id)
+        known = {name: usage_of(self._tables, tenant_id, name) for name in by}
+        in_tree = self._tables.asked_in_trees[(tenant_id, root_id)]
+        return Used(of=known, in_tree=in_tree)
 
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """See the port."""

@@ -10,6 +10,7 @@ from chatflow_jupyter.domain.errors import NotFound, StaleFence
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Instance, Vote
+from chatflow_jupyter.domain.usage import Usage
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -55,6 +56,10 @@ class Tables:
     journal: dict[tuple[TenantId, InstanceId, str, str], JournalEntry] = field(default_factory=dict)
     owners: dict[OwnerId, Owner] = field(default_factory=dict)
     tree_owners: dict[tuple[TenantId, InstanceId], OwnerId | None] = field(default_factory=dict)
+    usage: dict[tuple[TenantId, InstanceId], Usage] = field(default_factory=dict)
+    asked_in_trees: defaultdict[tuple[TenantId, InstanceId], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
     last_outbox_id: int = 0
     last_continuation_id: int = 0
 

@@ -7,6 +7,7 @@ from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, RunnerId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import TreeStatus
+from chatflow_jupyter.domain.usage import Used
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
     AttemptRow,
@@ -30,6 +31,7 @@ from . import (
     leases,
     request_keys,
     trees,
+    usage,
 )
 from .database import Transactions
 from .pages import DamageLog
@@ -73,6 +75,10 @@ class SqlInstances:
     def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
         """See the port."""
         return self._recent.of(tenant_id, instance_id)
+
+    async def used(self, tenant_id: TenantId, root_id: InstanceId, by: Collection[InstanceId]) -> Used:
+        """See the port."""
+        return await self._database.read(lambda c: usage.used(c, tenant_id, root_id, by))
 
     async def instances(self, tenant_id: TenantId, wanted: InstanceFilter) -> Sequence[Instance]:
         """See the port."""

@@ -1,6 +1,6 @@
 """Instances as rows: columns for what is asked for, `birth` and `state` as JSON for the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -20,6 +20,7 @@ from chatflow_jupyter.domain.instance import (
     Undoing,
     WaitingReason,
 )
+from chatflow_jupyter.domain.usage import Limit
 
 from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
@@ -27,7 +28,7 @@ from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
-    *("root_id", "feature_id", "created_at"),
+    *("root_id", "feature_id", "created_at", "max_depth", "lineage"),
 )
 
 
@@ -49,7 +50,12 @@ def birth_columns(instance: Instance) -> dict[str, Any]:
         "quota": instance.quota.model_dump(exclude_none=True),
         "depth": instance.depth,
         "meta": instance.meta,
+        **({} if instance.max_depth is None else {"max_depth": instance.max_depth}),
     }
+    if instance.lineage:
+        birth["lineage"] = [
+            [one.instance_id, one.max_duration_sec, one.max_children] for one in instance.lineage
+        ]
     if parent is not None:
         birth["parent"] = {"key": parent.key, "tolerated": parent.tolerated}
     return {
@@ -111,6 +117,8 @@ def instance_of(row: Row[Any]) -> Instance:
         created_at=from_us(row.created_at),
         updated_at=from_us(state["updated_at"]),
         depth=birth["depth"],
+        max_depth=birth.get("max_depth"),
+        lineage=_lineage_of(birth.get("lineage", ())),
         parent=_parent_of(row, birth),
         feature_id=row.feature_id,
         meta=birth["meta"],
@@ -124,9 +132,7 @@ def instance_of(row: Row[Any]) -> Instance:
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
         gate=gate_of(state.get("gate")),
-        spawned=tuple(
-            Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in state.get("spawned", ())
-        ),
+        spawned=_spawned_of(state.get("spawned", ())),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
@@ -164,6 +170,14 @@ def _undoing_of(stored: Mapping[str, Any] | None) -> Undoing | None:
         failure=failure and Failure(**failure),
         done=stored["done"],
     )
+
+
+def _spawned_of(stored: Sequence[Sequence[Any]]) -> tuple[Spawned, ...]:
+    return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
+
+
+def _lineage_of(stored: Sequence[Sequence[Any]]) -> tuple[Limit, ...]:
+    return tuple(Limit(instance_id=one[0], max_duration_sec=one[1], max_children=one[2]) for one in stored)
 
 
 def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:

@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import artifacts, attempts, continuations, events, request_keys, trees
+from . import artifacts, attempts, continuations, events, request_keys, trees, usage
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -58,6 +58,7 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
     position = events.reserve(connection, tenant_id, applied)
     _insert_births(connection, applied, position)
     trees.count(connection, tenant_id, applied, position, commit.owner_id)
+    usage.count(connection, tenant_id, applied)
     events.append(connection, tenant_id, applied, position)
     attempts.change(connection, tenant_id, applied, position)
     continuations.note(connection, tenant_id, applied)

@@ -15,6 +15,7 @@ from .gate_rows import vote_of, waiver_of
 from .instance_rows import instance_of
 from .request_keys import answer_of
 from .schema import metadata
+from .usage import usage_of
 
 PAGE = 500
 """How many rows are read at a time."""
@@ -44,6 +45,7 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.journal, rows.journal_of),
     (schema.blobs, blob_of),
     (schema.owners, rows.owner_of),
+    (schema.usage, usage_of),
 )
 """What reads the rows of each table that holds more than ids and numbers."""
 

@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0003_pre"
+REVISION = "0004_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -218,6 +218,7 @@ trees = Table(
     _time("started_at", null=True),
     _time("ended_at", null=True),
     Column("busy", Integer, nullable=False, comment="nodes that give the engine something to do"),
+    Column("asked", Integer, nullable=False, server_default=text("0"), comment="children asked for so far"),
     *(
         _number(node_class)
         for node_class in ("created", "running", "waiting", "failed", "tolerated", "terminated", "completed")
@@ -226,6 +227,19 @@ trees = Table(
     ForeignKeyConstraint(["tenant_id", "root_id"], ["instances.tenant_id", "instances.instance_id"]),
     Index("busy_trees", "tenant_id", "born", **only(IS_BUSY)),
     Index("trees_by_owner", "tenant_id", "owner_id", **only(HAS_OWNER)),
+    **clustered(),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    _text("tenant_id"),
+    _text("instance_id"),
+    Column("spent_sec", Float, nullable=False, comment="by it and all below it"),
+    Column("children", BigInteger, nullable=False, comment="asked for by it and all below it"),
+    Column("max_children", BigInteger, nullable=True),
+    PrimaryKeyConstraint("tenant_id", "instance_id"),
+    _of_instance(),
     **clustered(),
 )
 

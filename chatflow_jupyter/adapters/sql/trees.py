@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from chatflow_jupyter.adapters.unfinished_work import is_busy
-from chatflow_jupyter.domain.errors import NotFound
+from chatflow_jupyter.domain.errors import NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import NodeClass, TreeStatus, node_class, tree_status
+from chatflow_jupyter.domain.usage import MAX_CHILDREN_OF_TREE
 from chatflow_jupyter.ports.records import Transition
 
 from .encoding import optional_time, optional_us, to_us
@@ -19,12 +20,12 @@ from .schema import trees
 from .statements import Statement
 
 _THIS = (trees.c.tenant_id == bindparam("tenant"), trees.c.root_id == bindparam("root"))
-_COUNTERS = ("busy", *(each.value for each in NodeClass))
+_COUNTERS = ("busy", "asked", *(each.value for each in NodeClass))
 
 INSERT_TREE = Statement(insert(trees))
 ADD_TO_COUNTERS = Statement(
     update(trees)
-    .where(*_THIS)
+    .where(*_THIS, trees.c.asked + bindparam("more_asked") <= MAX_CHILDREN_OF_TREE)
     .values({name: trees.c[name] + bindparam(f"more_{name}") for name in _COUNTERS})
 )
 SET_TIMES = Statement(
@@ -54,6 +55,8 @@ def count(
         counters = {name: change.counters[name] for name in _COUNTERS}
         if change.born is not None:
             root, born = change.born
+            if counters["asked"] > MAX_CHILDREN_OF_TREE:
+                raise SeqConflict(f"tree {root_id} has no room for {counters['asked']} children")
             INSERT_TREE.write(
                 connection,
                 tenant_id=tenant_id,
@@ -68,7 +71,9 @@ def count(
             continue
         if any(counters.values()):
             more = {f"more_{name}": number for name, number in counters.items()}
-            ADD_TO_COUNTERS.write(connection, tenant=tenant_id, root=root_id, **more)
+            done = ADD_TO_COUNTERS.write(connection, tenant=tenant_id, root=root_id, **more)
+            if done == 0 and counters["asked"]:
+                raise SeqConflict(f"tree {root_id} has no room for {counters['asked']} more children")
         if change.root is not None:
             started_at, ended_at = change.root.started_at, change.root.ended_at
             SET_TIMES.write(
@@ -86,6 +91,7 @@ def _changes(applied: Sequence[Transition], position: int) -> dict[InstanceId, _
         before, after = transition.before, transition.decision.instance
         change = changes.setdefault(after.root_id, _Change())
         change.counters.update(_counted(after))
+        change.counters["asked"] += transition.decision.asked
         if before is not None:
             change.counters.subtract(_counted(before))
             times = (before.started_at, before.ended_at)
