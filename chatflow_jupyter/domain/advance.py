@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from .compensation import begin_undoing, end_undone, undo_steps, undone_phase
 from .conditions import Truth, evaluate
+from .deadlines import arm_phase_deadline
 from .decision import QueueAttempt, TimerKind
 from .definition import END, Definition, Phase, Retries
 from .draft import Draft
@@ -84,6 +85,7 @@ def fail_phase(draft: Draft, failure: Failure) -> None:
 def reopen_phase(draft: Draft) -> None:
     """Make the failed phase active again, with its retries before it."""
     draft.change_record(state=PhaseState.ACTIVE, failures=0, lost=0, cut_off=0, ended_at=None, reason=None)
+    arm_phase_deadline(draft)
 
 
 def fail_instance(draft: Draft, failure: Failure) -> None:
@@ -152,6 +154,8 @@ def _enter(draft: Draft, name: str | None) -> None:
             reason = f"its condition is unknown: {', '.join(verdict.unknown_fields)}"
         draft.end_phase(PhaseState.SKIPPED, reason)
         draft.emit(EventType.PHASE_SKIPPED, phase=name, reason=reason)
+    else:
+        arm_phase_deadline(draft)
 
 
 def _successor(definition: Definition, instance: Instance) -> str | None:

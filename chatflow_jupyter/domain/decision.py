@@ -61,6 +61,8 @@ class TimerKind(StrEnum):
 
     RETRY = "retry"
     GATE_EXPIRY = "gate_expiry"
+    PHASE_DEADLINE = "phase_deadline"
+    INSTANCE_DEADLINE = "instance_deadline"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +83,7 @@ class ContinuationKind(StrEnum):
     TERMINATE_CHILDREN = "terminate_children"
     RETRY_CHILDREN = "retry_children"
     LOOK_FOR_WAIVER = "look_for_waiver"
+    END_OVERDUE_CHILDREN = "end_overdue_children"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -131,6 +131,10 @@ class Quota(Model):
     max_children: int | None = Field(default=None, ge=0)
 
 
+MAX_EXPIRES_SEC = 3_155_760_000
+"""A hundred years: what lies much further ahead is no date any more."""
+
+
 class Retries(Model):
     """How often a failed attempt is made again, and how long after (doubling each time, at most an hour)."""
 
@@ -144,10 +148,6 @@ class Route(Model):
 
     when: ConditionField = None
     to: str
-
-
-MAX_EXPIRES_SEC = 3_155_760_000
-"""A hundred years: what lies much further ahead is no date any more."""
 
 
 class Gate(Model):
@@ -237,6 +237,7 @@ class Phase(Model):
     risk: int = Field(default=0, ge=0, le=100)
     gate: Gate | None = None
     timeout_sec: float | None = Field(default=None, gt=0, strict=False)
+    deadline_sec: float | None = Field(default=None, gt=0, le=MAX_EXPIRES_SEC, strict=False)
     retries: Retries = Retries()
     parameters: JsonFields = Field(default_factory=dict)
     children: Children | None = None
@@ -302,6 +303,7 @@ class Definition(Model):
     parameters: JsonSchema = Field(default_factory=dict)
     automation_level: int = Field(default=60, ge=0, le=100)
     quota: Quota = Quota()
+    deadline_sec: float | None = Field(default=None, gt=0, le=MAX_EXPIRES_SEC, strict=False)
     max_depth: int = Field(default=5, ge=1, le=20)
     on_failure: Literal["fail", "compensate"] = "fail"
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=200, strict=False)

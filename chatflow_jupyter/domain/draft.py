@@ -128,6 +128,8 @@ class Draft:
 
     def end_phase(self, state: PhaseState, reason: str | None = None) -> None:
         """Close the current phase."""
+        if self.record.deadline_at is not None:
+            self.set_timer(TimerKind.PHASE_DEADLINE, None)
         self.change_record(state=state, ended_at=self.now, reason=reason)
 
     def complete(self) -> None:

@@ -109,7 +109,8 @@ class GateOutcome:
 class PhaseRecord:
     """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
 
-    `lost` counts runners that ended under it, `cut_off` whole processes.
+    `lost` counts runners that ended under it, `cut_off` whole processes. While it is active, `deadline_at` is
+    until when it has to end.
     """
 
     state: PhaseState
@@ -124,6 +125,7 @@ class PhaseRecord:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
+    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,6 +249,7 @@ class Instance:
     seq: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    deadline_at: datetime | None = None
 
     @property
     def shown_status(self) -> str:

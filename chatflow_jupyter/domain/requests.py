@@ -110,6 +110,21 @@ class GateExpiryDue:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseDeadlineDue:
+    """The current phase was entered its whole `deadline_sec` ago."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceDeadlineDue:
+    """The instance was started, or resumed, its whole `deadline_sec` ago."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParentOverdue:
+    """A deadline ended the phase of the parent that this child is of."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WaiverFound:
     """Somebody waived the gate before `phase` beforehand, until `expires_at`."""
 
@@ -150,7 +165,7 @@ class FanOutDue:
     """More children of the current phase may be started than one commit could hold."""
 
 
-TimerRequest: TypeAlias = RetryDue | GateExpiryDue
+TimerRequest: TypeAlias = RetryDue | GateExpiryDue | PhaseDeadlineDue | InstanceDeadlineDue
 Request: TypeAlias = (
     Trigger
     | Pause
@@ -162,6 +177,9 @@ Request: TypeAlias = (
     | AttemptLost
     | RetryDue
     | GateExpiryDue
+    | PhaseDeadlineDue
+    | InstanceDeadlineDue
+    | ParentOverdue
     | WaiverFound
     | ChildrenEnded
     | FanOutDue

@@ -11,6 +11,8 @@ from .children_rules import (
     fan_out_due,
     resume_through_children,
 )
+from .deadline_rules import deadline_due
+from .deadlines import arm_instance_deadline
 from .decision import CancelAttempt, ContinuationKind, Decision, Refusal, TimerKind
 from .definition import Definition
 from .draft import Draft
@@ -26,7 +28,10 @@ from .requests import (
     ChildrenEnded,
     FanOutDue,
     GateExpiryDue,
+    InstanceDeadlineDue,
+    ParentOverdue,
     Pause,
+    PhaseDeadlineDue,
     Request,
     Resume,
     RetryDue,
@@ -67,6 +72,8 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
             return _retry_due(draft, instance)
         case GateExpiryDue():
             return gate_expiry_due(draft, instance)
+        case PhaseDeadlineDue() | InstanceDeadlineDue() | ParentOverdue():
+            return deadline_due(draft, instance, request)
         case WaiverFound():
             return waiver_found(draft, request)
         case ChildrenEnded():
@@ -107,6 +114,7 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
         case Status.CREATED, _:
             draft.change(started_at=draft.now)
             draft.emit(EventType.INSTANCE_STARTED)
+            arm_instance_deadline(draft)
             advance(draft)
         case Status.FAILED, _:
             if request.data and instance.fan_out is not None:
@@ -143,12 +151,15 @@ def _resume_failed(draft: Draft, request: Trigger) -> Refusal | None:
     failure = draft.instance.failure
     draft.change(failure=None, ended_at=None)
     draft.emit(EventType.INSTANCE_RESUMED, phase=draft.instance.phase, from_status="failed")
+    if not draft.instance.is_undoing:
+        arm_instance_deadline(draft)
     if draft.instance.phase is None:  # it failed at birth, and its context never changes
         message = failure.message if failure else "it failed before its first phase"
         return cannot_resume(draft, request.principal, "invalid_parameters", message)
     if draft.instance.fan_out is not None:
         return resume_through_children(draft, request.principal)
-    reopen_phase(draft)
+    if failure is None or failure.phase is not None:  # else it failed between two phases
+        reopen_phase(draft)
     advance(draft)
     return None
 

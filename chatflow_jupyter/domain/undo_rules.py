@@ -31,18 +31,19 @@ def terminate_instance(draft: Draft, request: Terminate) -> Refusal | None:
     if instance.fan_out is None:
         _go_back(draft)
     else:
-        _await_children(draft)
+        await_children(draft)
     return None
 
 
 def ask_children(draft: Draft) -> None:
     """Have the children of the current phase undo what they did, those that failed too, and wait for them."""
-    _await_children(draft)
+    await_children(draft)
     if draft.instance.waiting_reason is WaitingReason.CHILDREN:
         draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
 
 
-def _await_children(draft: Draft) -> None:
+def await_children(draft: Draft) -> None:
+    """Wait until the children of the current phase have undone what they did; then go back."""
     reopen_failures(draft)
     fan_out = draft.instance.fan_out
     assert fan_out is not None

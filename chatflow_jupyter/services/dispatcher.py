@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TypeVar
 
-from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
+from chatflow_jupyter.domain.decision import ContinuationKind
 from chatflow_jupyter.domain.errors import (
     ChatFlowError,
     Conflict,
@@ -26,17 +26,15 @@ from chatflow_jupyter.domain.requests import (
     AttemptLost,
     ChildrenEnded,
     FanOutDue,
-    GateExpiryDue,
     LossKind,
     Request,
-    RetryDue,
     WaiverFound,
 )
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import AttemptRow, ContinuationRow, InstanceFilter
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
-from .family import request_for_child, result_of
+from .family import request_for_child, request_for_timer, result_of
 from .orchestrator import Orchestrator
 from .recovery import Recovery
 
@@ -254,7 +252,7 @@ class Dispatcher:
         worked = False
         async for timers in self._pages(lambda after: self._storage.due_timers(now, PAGE, after=after)):
             for timer in timers:
-                request: Request = RetryDue() if timer.kind is TimerKind.RETRY else GateExpiryDue()
+                request = request_for_timer(timer.kind)
                 applied = await self._apply(timer.tenant_id, timer.instance_id, request, [])
                 if applied is Applied.REFUSED:
                     await self._storage.drop_timer(timer)

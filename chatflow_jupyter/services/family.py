@@ -2,11 +2,24 @@
 
 from typing import Literal
 
-from chatflow_jupyter.domain.decision import ContinuationKind
+from chatflow_jupyter.domain.decision import ContinuationKind, TimerKind
 from chatflow_jupyter.domain.fan_out import has_stuck_child, is_awaited, is_reopened
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
-from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
-from chatflow_jupyter.domain.requests import ChildResult, Pause, Request, Resume, Terminate, Trigger
+from chatflow_jupyter.domain.instance import Instance, PhaseState, Status, WaitingReason
+from chatflow_jupyter.domain.requests import (
+    ChildResult,
+    GateExpiryDue,
+    InstanceDeadlineDue,
+    ParentOverdue,
+    Pause,
+    PhaseDeadlineDue,
+    Request,
+    Resume,
+    RetryDue,
+    Terminate,
+    TimerRequest,
+    Trigger,
+)
 
 
 def result_of(child: Instance) -> ChildResult:
@@ -69,6 +82,27 @@ def _end_below_undone(child: Instance) -> Request | None:
     return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent was undone", compensate=left)
 
 
+def _end_overdue(parent: Instance, child: Instance) -> Request | None:
+    """Return what ends a child of a phase that a deadline ended, unless that phase was resumed since."""
+    record = None if child.parent is None else parent.phases.get(child.parent.phase)
+    over = record is not None and record.state is PhaseState.FAILED
+    lives = not (child.ended or child.is_undoing)
+    return ParentOverdue() if over and lives and parent.undoing is None else None
+
+
+def request_for_timer(kind: TimerKind) -> TimerRequest:
+    """Return what a timer that is due asks of its instance."""
+    match kind:
+        case TimerKind.RETRY:
+            return RetryDue()
+        case TimerKind.GATE_EXPIRY:
+            return GateExpiryDue()
+        case TimerKind.PHASE_DEADLINE:
+            return PhaseDeadlineDue()
+        case TimerKind.INSTANCE_DEADLINE:
+            return InstanceDeadlineDue()
+
+
 def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance) -> Request | None:
     """Return what the parent's note means for this child, or None when it no longer applies."""
     match kind:
@@ -82,5 +116,7 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
             return Trigger(principal=ENGINE_PRINCIPAL)
+        case ContinuationKind.END_OVERDUE_CHILDREN:
+            return _end_overdue(parent, child)
         case _:
             return None

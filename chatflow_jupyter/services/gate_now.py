@@ -8,6 +8,8 @@ from chatflow_jupyter.domain.gates import VERB, asked_of, gate_of
 from chatflow_jupyter.domain.ids import Sha256
 from chatflow_jupyter.domain.instance import Instance, OpenGate, Vote
 
+from .deadline_now import own_deadline
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateNow:
@@ -45,9 +47,10 @@ class GateNow:
 
 
 def is_overdue(instance: Instance, now: datetime) -> bool:
-    """Whether the instance waits at a gate whose time is over, and nothing has acted on that yet."""
+    """Whether the time of a gate or a deadline is over, and nothing has acted on that yet."""
     expires_at = instance.gate.expires_at if instance.gate else None
-    return expires_at is not None and expires_at <= now
+    due = own_deadline(instance)
+    return (expires_at is not None and expires_at <= now) or (due is not None and due.at <= now)
 
 
 def gate_now(phase: Phase, opened: OpenGate, shown: Sha256) -> GateNow:

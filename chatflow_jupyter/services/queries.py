@@ -14,6 +14,7 @@ from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, InstanceF
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .artifacts import Artifacts
+from .deadline_now import Due, deadline_of
 from .gate_now import GateNow, gate_now
 from .pinned import PinnedDefinitions
 from .shown import shown_hash
@@ -74,6 +75,10 @@ class Queries:
         tenant_id, instance_id = instance.tenant_id, instance.instance_id
         shown = await shown_hash(self._storage, tenant_id, instance_id, but=instance.phase)
         return gate_now(definition.phase(instance.phase), instance.gate, shown)
+
+    async def deadline(self, instance: Instance) -> Due | None:
+        """Return the next deadline that ends the instance: its own, or one above it; None without any."""
+        return await deadline_of(self._storage, instance)
 
     async def tree_status(self, tenant_id: TenantId, root_id: InstanceId) -> TreeStatus:
         """Return the roll-up of the tree under `root_id`."""

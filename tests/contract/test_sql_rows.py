@@ -98,6 +98,7 @@ PHASES = st.dictionaries(
         started_at=st.none() | TIME,
         ended_at=st.none() | TIME,
         reason=st.none() | TEXT,
+        deadline_at=st.none() | TIME,
         gate=st.none()
         | values_of(
             GateOutcome,
@@ -159,6 +160,7 @@ INSTANCES = values_of(
     undoing=UNDOING,
     started_at=st.none() | TIME,
     ended_at=st.none() | TIME,
+    deadline_at=st.none() | TIME,
 )
 
 

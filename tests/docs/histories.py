@@ -31,7 +31,10 @@ from chatflow_jupyter.domain.transition import decide
 
 PERSON = Principal("local")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-PLAIN = "name: plain\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb}\n"
+PLAIN = (
+    "name: plain\nautomation_level: 100\ndeadline_sec: 9000\n"
+    "phases:\n  - {deadline_sec: 600, name: one, notebook: one.ipynb}\n"
+)
 RETRYING = PLAIN.replace("one.ipynb}", "one.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}")
 TRIGGERED = PLAIN.replace("one.ipynb}", "one.ipynb, start: on_trigger}")
 GATED = PLAIN.replace("one.ipynb}", "one.ipynb, gate: {title: Go on?, expires_sec: 60}}")
@@ -48,8 +51,10 @@ UNDOING = SAGA.replace("phases:", "on_failure: compensate\nphases:")
 CHILDREN = """\
 name: parent
 automation_level: 100
+deadline_sec: 9000
 phases:
   - name: files
+    deadline_sec: 600
     children: {schema: ./child.yaml, items: [a, b, c], max_parallel: 2}
 """
 

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 
 from chatflow_jupyter.domain.decision import Refusal
 from chatflow_jupyter.domain.instance import Instance
-from chatflow_jupyter.domain.requests import FanOutDue, GateExpiryDue, Request, RetryDue
+from chatflow_jupyter.domain.requests import (
+    FanOutDue,
+    GateExpiryDue,
+    InstanceDeadlineDue,
+    ParentOverdue,
+    PhaseDeadlineDue,
+    Request,
+    RetryDue,
+)
 from tests.docs.histories import (
     APPROVE,
     COMPENSATE,
@@ -48,6 +56,9 @@ ENGINE: Mapping[str, Ask] = {
     "attempt lost": _reported(lost),
     "retry due": lambda _: RetryDue(),
     "gate expired": lambda history: GateExpiryDue() if history.later(120) else None,
+    "phase deadline over": lambda history: PhaseDeadlineDue() if history.later(1000) else None,
+    "deadline over": lambda history: InstanceDeadlineDue() if history.later(10_000) else None,
+    "parent's deadline over": lambda _: ParentOverdue(),
     "child ended": lambda _: child_ended(0),
     "more children due": lambda _: FanOutDue(),
 }

@@ -25,7 +25,7 @@ from tests.engine.model_people import VERBS, Answer, No
 from tests.engine.model_rules import Asked, Node
 from tests.engine.questions import ANN, TENANT
 from tests.engine.times import START
-from tests.engine.worlds import ROOTS, UNDONE
+from tests.engine.worlds import ROOTS, TIMED, UNDONE
 
 ITEMS = (["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"], [], ["a", "a"], 3)
 ASKED = (
@@ -58,6 +58,9 @@ class Callers:
         self.roots = self.random.sample(ROOTS, self.random.randint(1, len(ROOTS)))
         if undoes:
             self.roots = [*UNDONE, *UNDONE[:2], *self.roots[:1]]
+        self.timed = seed % 3 == 0 and not undoes
+        if self.timed:
+            self.roots = [*TIMED, *self.roots[:2]]
 
     async def create(self) -> None:
         """Create an instance, perhaps with a key that was used before."""

@@ -162,6 +162,11 @@ async def _compare_timers(both: "BothEngines", nodes: dict[str, Instance]) -> No
             expected.add((node["id"], TimerKind.RETRY, node["retry_at"]))
         if node["gate_at"] is not None:
             expected.add((node["id"], TimerKind.GATE_EXPIRY, node["gate_at"]))
+        for kind, due in zip(
+            (TimerKind.INSTANCE_DEADLINE, TimerKind.PHASE_DEADLINE), both.model.clocks(node), strict=True
+        ):
+            if due is not None:
+                expected.add((node["id"], kind, due))
     assert told == expected, f"timers: {sorted(told ^ expected)}"
 
 

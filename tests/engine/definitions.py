@@ -126,7 +126,26 @@ phases:
     compensate: un_fan.ipynb
   - {name: two, notebook: two.ipynb}
 """
-TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED, SPAWNING, SAGA, HERD)
+HURRIED = """
+name: hurried
+deadline_sec: 5400
+phases:
+  - name: fan
+    deadline_sec: 1800
+    children: {schema: leaf, foreach: context.items, max_parallel: 2}
+    fallback: rescue
+  - {name: two, notebook: two.ipynb, deadline_sec: 3600, retries: {max_attempts: 2, backoff_sec: 5}, gate: {}}
+  - {name: rescue, notebook: rescue.ipynb, deadline_sec: 1800, start: on_trigger}
+"""
+DUE_BACK = """
+name: due_back
+on_failure: compensate
+deadline_sec: 3600
+phases:
+  - {name: one, notebook: one.ipynb, compensate: un_one.ipynb}
+  - {name: fan, notebook: fan.ipynb, spawns: {schemas: [leaf], max_parallel: 2}, deadline_sec: 1800}
+"""
+TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED, SPAWNING, SAGA, HERD, HURRIED, DUE_BACK)
 DEFINITIONS = tuple(parse_definition(text, file="sample.yaml") for text in TEXTS)
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 
@@ -161,6 +180,8 @@ def definitions(draw: st.DrawFn) -> Definition:
         "quota": draw(st.sampled_from([{}, {"max_duration_sec": 3}, {"max_children": 3}])),
         "phases": phases,
     }
+    if draw(st.integers(0, 3)) == 0:
+        raw["deadline_sec"] = draw(st.sampled_from([5, 5400]))
     if any("compensate" in phase for phase in phases):
         raw["on_failure"] = draw(st.sampled_from(["fail", "compensate"]))
     return Definition.model_validate(_without_unreachable(raw))
@@ -192,6 +213,8 @@ def _phase(draw: st.DrawFn, name: str, later: list[str], number: int) -> dict[st
     phase["risk"] = draw(st.sampled_from([0, 0, 40, 90]))
     if draw(st.integers(0, 2)) == 0:
         phase["compensate"] = "undo.ipynb"
+    if draw(st.integers(0, 3)) == 0:
+        phase["deadline_sec"] = draw(st.sampled_from([5, 3600]))
     if later and draw(st.integers(0, 3)) == 0:
         phase["next"] = [
             {"to": draw(st.sampled_from([*later, "end"])), "when": {"field": "one.n", "operator": "exists"}}

@@ -6,11 +6,12 @@ from math import inf
 from typing import Any, Literal
 
 from chatflow_jupyter.domain.decision import ContinuationKind
-from chatflow_jupyter.domain.ids import AttemptId
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId
 from chatflow_jupyter.domain.requests import LossKind, Resume, Terminate
 from chatflow_jupyter.ports.records import ContinuationRow, TimerRow
 from tests.engine.both_engines import TurnedClock
 from tests.engine.callers import Callers
+from tests.engine.invariants import check_nobody_is_overdue
 from tests.engine.model_people import VERBS, No
 from tests.engine.model_rules import Node
 from tests.engine.questions import ANN, TENANT
@@ -55,8 +56,10 @@ class History(Callers):
         weights = [weight * self.random.choice([0.3, 1, 1, 3]) for weight, _ in actions]
         choices = [action for _, action in actions]
         await self.create()
-        for _ in range(steps):
+        for step in range(steps):
             await self.random.choices(choices, weights)[0]()
+            if self.timed and step % 20 == 19:
+                await self.answer_all_clocks()
         self.both.death, self.both.compare_every = 0, 10
         await self.come_to_an_end()
 
@@ -126,7 +129,11 @@ class History(Callers):
             rows = self.old_timers
         if not rows:
             return False
-        row = self.random.choice(rows)
+        await self.answer(self.random.choice(rows))
+        return True
+
+    async def answer(self, row: TimerRow) -> None:
+        """Let the dispatcher handle exactly this timer."""
         self.old_timers = [*self.old_timers, row][-10:]
         node = self.model.nodes[str(row.instance_id)]
 
@@ -137,10 +144,25 @@ class History(Callers):
 
         def model() -> None:
             with contextlib.suppress(No):
-                (self.model.retry_is_due if row.kind == "retry" else self.model.gate_expires)(node)
+                answers = {
+                    "retry": self.model.retry_is_due,
+                    "gate_expiry": self.model.gate_expires,
+                    "phase_deadline": self.model.phase_is_late,
+                    "instance_deadline": self.model.whole_is_late,
+                }
+                answers[str(row.kind)](node)
 
         await self.both.ask(f"timer {row.kind} for {row.instance_id[-4:]}", product, model)
-        return True
+
+    async def answer_all_clocks(self) -> None:
+        """Let every timer that is due be answered; then nothing is behind its deadline."""
+        death, self.both.death = self.both.death, 0
+        while rows := list(await self.both.storage.inner.due_timers(self.both.clock.now(), 10_000)):
+            await self.answer(rows[0])
+        self.both.death = death
+        for node in [node for node in self.model.nodes.values() if node["parent"] is None]:
+            tree = await self.both.storage.inner.tree(TENANT, InstanceId(node["id"]))
+            check_nobody_is_overdue({one.instance_id: one for one in tree}, self.both.clock.now())
 
     async def sweep(self) -> None:
         """Take an expired lease back."""

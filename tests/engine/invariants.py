@@ -113,6 +113,35 @@ def check_timers(definition: Definition, instance: Instance, timers: Timers) -> 
     at_gate = instance.waiting_reason is WaitingReason.APPROVAL and not instance.paused
     gate = definition.phase(instance.phase).gate if at_gate and instance.phase else None
     assert (TimerKind.GATE_EXPIRY in timers) == (gate is not None and gate.expires_sec is not None)
+    check_deadlines(definition, instance, timers)
+
+
+def check_deadlines(definition: Definition, instance: Instance, timers: Timers) -> None:
+    """Assert that whatever is alive and limited has its clock, set to its deadline, and nothing else has one.
+
+    So nothing goes on for ever behind a deadline: the clock is there until something is done about it.
+    """
+    lives = instance.status is not Status.CREATED and not instance.ended and not instance.is_undoing
+    limited = lives and definition.deadline_sec is not None
+    assert timers.get(TimerKind.INSTANCE_DEADLINE) == (instance.deadline_at if limited else None)
+    assert not limited or instance.deadline_at is not None
+    record = instance.phases.get(instance.phase) if instance.phase else None
+    active = record is not None and record.state is PhaseState.ACTIVE
+    deadline_sec = definition.phase(instance.phase).deadline_sec if instance.phase else None
+    limited = lives and active and deadline_sec is not None
+    assert timers.get(TimerKind.PHASE_DEADLINE) == (record.deadline_at if limited and record else None)
+    assert not limited or (record is not None and record.deadline_at is not None)
+
+
+def check_nobody_is_overdue(nodes: Mapping[str, Instance], now: datetime) -> None:
+    """Assert that no deadline is in the past: for when every clock that was due was answered."""
+    for name, node in nodes.items():
+        if node.ended or node.is_undoing:
+            continue
+        record = node.phases.get(node.phase) if node.phase else None
+        active = record is not None and record.state is PhaseState.ACTIVE
+        due = [node.deadline_at, record.deadline_at if record and active else None]
+        assert all(at is None or at > now for at in due), f"{name} goes on behind its deadline"
 
 
 def _check_events(decision: Decision) -> None:

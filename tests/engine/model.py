@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from tests.engine.model_deadlines import Deadlines
 from tests.engine.model_people import Answer, No
 from tests.engine.model_rules import OVER, Asked, Node
-from tests.engine.model_undoing import Undoing
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
 NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep")
 
 
-class Model(Undoing):
+class Model(Deadlines):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:
@@ -225,7 +225,14 @@ class Model(Undoing):
             self.end(node, "failed", "invalid_parameters")  # as above: it failed at birth
             return
         node["failure"] = None
+        if not self.is_undoing(node):
+            self.wind_whole(node)
+        if node["between"]:
+            node["between"] = False
+            self.go_on(node)
+            return
         self.record(node).update(state="active", failures=0, lost=0, cut_off=0)
+        self.wind_phase(node)
         if node["fan"] is None:
             self.go_on(node)
             return
@@ -269,6 +276,8 @@ class Model(Undoing):
             self.terminate(child, undo=True)
         elif kind == "retry_children" and child["status"] == "failed" and self.waits_for(parent, child):
             self.trigger(child, Answer(), engine=True)
+        elif kind == "end_overdue_children":
+            return self.parent_is_late(parent, child)
         else:
             return False
         return True

@@ -72,7 +72,7 @@ def children_are_ended_without_being_undone(stack: ExitStack) -> None:
 @undo_fault
 def a_parent_does_not_wait_for_its_children(stack: ExitStack) -> None:
     put(stack, undo_rules._go_back, "ask_children", undo_rules, children_rules)
-    put(stack, undo_rules._go_back, "_await_children", undo_rules)
+    put(stack, undo_rules._go_back, "await_children", undo_rules)
 
 
 @undo_fault

@@ -18,8 +18,11 @@ from chatflow_jupyter.domain.requests import (
     ChildResult,
     FanOutDue,
     GateExpiryDue,
+    InstanceDeadlineDue,
     LossKind,
+    ParentOverdue,
     Pause,
+    PhaseDeadlineDue,
     Request,
     Resume,
     RetryDue,
@@ -75,6 +78,9 @@ def questions(instance: Instance) -> Iterator[Request]:
     yield Terminate(principal=ANN, compensate=True)
     yield RetryDue()
     yield GateExpiryDue()
+    yield PhaseDeadlineDue()
+    yield InstanceDeadlineDue()
+    yield ParentOverdue()
     yield FanOutDue()
     for attempt_id in attempt_ids(instance):
         yield AttemptStarted(attempt_id=attempt_id, fence=1, runner_id=RunnerId("r"))

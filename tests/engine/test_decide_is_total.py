@@ -54,11 +54,13 @@ class Place:
         )
         attempt = instance.attempt and instance.attempt.started
         asked = tuple(one.key for one in instance.spawned)
+        failed_in = instance.failure and instance.failure.phase
         undoing = instance.undoing and (instance.undoing.goal, instance.undoing.done)
         return (
             *self.cell,
             undoing,
             instance.phase,
+            failed_in,
             attempt,
             instance.fan_out,
             records,

@@ -204,6 +204,48 @@ phases:
     when: {field: hotel.n, operator: "<", value: 4}
   - {name: pay, notebook: pay.ipynb}
 """
+SHIFT = """
+name: shift
+deadline_sec: 100
+automation_level: 100
+phases:
+  - {name: hand, notebook: hand.ipynb, deadline_sec: 20, retries: {max_attempts: 3, backoff_sec: 10}}
+  - name: lines
+    deadline_sec: 60
+    children: {schema: line, foreach: hand.items, key: {field: item}, max_parallel: 2, on_failure: continue}
+    fallback: stop
+    next: [{to: sign}]
+  - {name: stop, notebook: stop.ipynb, start: on_trigger, deadline_sec: 100}
+  - {name: sign, notebook: sign.ipynb, gate: {expires_sec: 70}, deadline_sec: 60}
+"""
+LINE = """
+name: line
+deadline_sec: 150
+phases:
+  - name: parts
+    children: {schema: leaf, items: [p, q], max_parallel: 2}
+    deadline_sec: 40
+"""
+DASH = """
+name: dash
+deadline_sec: 25
+automation_level: 100
+phases:
+  - {name: run, notebook: run.ipynb, retries: {max_attempts: 4, on: [timeout, cell_error, bad_notebook]}}
+  - {name: rest, notebook: rest.ipynb, start: on_trigger}
+"""
+LOAN = """
+name: loan
+automation_level: 100
+on_failure: compensate
+deadline_sec: 120
+phases:
+  - {name: give, notebook: give.ipynb, compensate: take.ipynb, retries: {max_attempts: 2, backoff_sec: 5}}
+  - name: use
+    children: {schema: crate, foreach: give.items, max_parallel: 2}
+    deadline_sec: 60
+  - {name: back, notebook: back.ipynb, start: on_trigger}
+"""
 TEXTS = {
     "nest": NEST,
     "grove": GROVE,
@@ -221,9 +263,15 @@ TEXTS = {
     "depot": DEPOT,
     "convoy": CONVOY,
     "trip": TRIP,
+    "shift": SHIFT,
+    "line": LINE,
+    "loan": LOAN,
+    "dash": DASH,
 }
 PLAIN: dict[str, Any] = {name: read_yaml(text, file=name).value for name, text in TEXTS.items()}
 ROOTS = ("hatch", "board", "grove", "review", "survey", "solo", "branch")
+TIMED = ("shift", "loan", "dash")
+"""Roots with deadlines: in every third history some are among the others."""
 UNDONE = ("trip", "order", "depot", "crate", "convoy")
 """Roots whose phases can be undone: some histories are about them only."""
 DEFINITIONS = {name: parse_definition(text, file=f"{name}.yaml") for name, text in TEXTS.items()}

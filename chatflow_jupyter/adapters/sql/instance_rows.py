@@ -83,6 +83,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "descendants": instance.descendants,
         "failure": None if failure is None else failure_to_json(failure),
         "variables": instance.variables,
+        **({} if instance.deadline_at is None else {"deadline_at": to_us(instance.deadline_at)}),
         **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
     }
     return {
@@ -124,9 +125,7 @@ def instance_of(row: Row[Any]) -> Instance:
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
         gate=gate_of(state.get("gate")),
-        spawned=tuple(
-            Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in state.get("spawned", ())
-        ),
+        spawned=_spawned_of(state.get("spawned", ())),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
@@ -135,6 +134,7 @@ def instance_of(row: Row[Any]) -> Instance:
         seq=row.seq,
         started_at=optional_time(state["started_at"]),
         ended_at=optional_time(state["ended_at"]),
+        deadline_at=optional_time(state.get("deadline_at")),
     )
 
 
@@ -142,6 +142,10 @@ def failure_to_json(failure: Failure) -> dict[str, str | int]:
     """Return the fields of a failure that say something."""
     fields = {name: getattr(failure, name) for name in Failure.__dataclass_fields__}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _spawned_of(stored: list[Any]) -> tuple[Spawned, ...]:
+    return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
 
 
 def _undoing_to_json(undoing: Undoing) -> dict[str, Any]:
@@ -191,6 +195,7 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         "started_at": optional_us(record.started_at),
         "ended_at": optional_us(record.ended_at),
         "reason": record.reason,
+        **({} if record.deadline_at is None else {"deadline_at": to_us(record.deadline_at)}),
         **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
     }
 
@@ -221,4 +226,5 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         started_at=optional_time(record["started_at"]),
         ended_at=optional_time(record["ended_at"]),
         reason=record["reason"],
+        deadline_at=optional_time(record.get("deadline_at")),
     )

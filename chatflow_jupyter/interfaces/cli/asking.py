@@ -11,10 +11,10 @@ from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject
 from chatflow_jupyter.interfaces.cli.driven import is_driven, say_that_nobody_drives
-from chatflow_jupyter.interfaces.cli.gate_wording import gate_lines, gate_object
+from chatflow_jupyter.interfaces.cli.gate_wording import deadline_line, gate_lines, gate_object
 from chatflow_jupyter.interfaces.cli.picture import Line, picture
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
-from chatflow_jupyter.interfaces.cli.shapes import event_object, instance_object, print_json
+from chatflow_jupyter.interfaces.cli.shapes import event_object, instance_object, print_json, shown_time
 from chatflow_jupyter.interfaces.cli.snapshot import take_snapshot
 from chatflow_jupyter.interfaces.cli.tables import shown_table
 from chatflow_jupyter.interfaces.cli.terminal import (
@@ -43,9 +43,10 @@ def status(options: argparse.Namespace) -> int:
         if driven is False:
             say_that_nobody_drives(session, instance)
         gate = await session.app.queries.gate(instance)
+        due = await session.app.queries.deadline(instance)
         if options.json:
             more = {"artifacts": len(stored), "driven": driven, "gate": gate_object(gate)}
-            print_json({**instance_object(instance), **more})
+            print_json({**instance_object(instance), **more, "due_at": shown_time(due.at if due else None)})
             return 0
         now = datetime.now(UTC)
         lines = summary_lines(
@@ -56,6 +57,8 @@ def status(options: argparse.Namespace) -> int:
             command=session.command,
             answer_as=None if gate is None else gate.somebody_but(session.principal),
         )
+        if due is not None:
+            lines.append(f"  {deadline_line(due, now)}")
         if gate is not None and not instance.paused:
             lines += [f"  {line}" for line in gate_lines(gate, now)]
         if instance.shown_status in ("running", "compensating") and instance.phase:
@@ -85,6 +88,9 @@ def tree(options: argparse.Namespace) -> int:
             f"{counts.total_nodes} {nodes}: {counts.status}; {counts.completed_nodes} completed, "
             f"{counts.running_nodes} running, {counts.waiting_nodes} waiting, {counts.failed_nodes} failed"
         )
+        due = await session.app.queries.deadline(instance)
+        if due is not None:
+            print(deadline_line(due, datetime.now(UTC)))
         return 0
 
     return in_session(options, "query", answer)

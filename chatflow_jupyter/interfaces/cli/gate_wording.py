@@ -8,6 +8,7 @@ from chatflow_jupyter.domain.instance import Vote
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json
 from chatflow_jupyter.interfaces.cli.shapes import shown_time
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
+from chatflow_jupyter.services.deadline_now import Due
 from chatflow_jupyter.services.gate_now import GateNow
 
 SHOWN_DIGITS = 12
@@ -48,6 +49,12 @@ def gate_lines(gate: GateNow, now: datetime) -> list[str]:
         overdue = "; that is over, and the next command that drives it acts on it" * (gate.expires_at <= now)
         lines.append(f"expires:  {_moment(gate.expires_at)}, then {THEN[gate.on_expire]}{overdue}")
     return [*lines, f"to see:   --seen {gate.shown[:SHOWN_DIGITS]}"]
+
+
+def deadline_line(due: Due, now: datetime) -> str:
+    """Return the line about the next deadline of an instance."""
+    overdue = "; that is over, and the next command that drives it acts on it" * (due.at <= now)
+    return f"due:       {_moment(due.at)}, the deadline of {due.what}{overdue}"
 
 
 def _asked(gate: GateNow) -> str:

@@ -41,6 +41,7 @@ def instance_object(instance: Instance) -> JsonObject:
         "created_at": shown_time(instance.created_at),
         "started_at": shown_time(instance.started_at),
         "ended_at": shown_time(instance.ended_at),
+        "deadline_at": shown_time(instance.deadline_at),
         "seq": instance.seq,
         "context": instance.context,
         "outcome": outcome_of(instance),
@@ -123,6 +124,7 @@ def _phase(record: PhaseRecord) -> JsonObject:
         "started_at": shown_time(record.started_at),
         "ended_at": shown_time(record.ended_at),
         "reason": record.reason,
+        "deadline_at": shown_time(record.deadline_at),
     }
 
 
