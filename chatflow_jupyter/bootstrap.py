@@ -28,6 +28,7 @@ from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
 from .services.templates import Templates
 from .services.upkeep import Upkeep
+from .services.versions import Versions
 from .services.waivers import Waivers
 from .settings import Settings
 
@@ -53,6 +54,7 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     waivers: Waivers
+    versions: Versions
     upkeep: Upkeep
     bus: InProcessBus
     store_file: int
@@ -104,6 +106,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
+            versions=Versions(storage, artifacts, definitions, clock),
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),

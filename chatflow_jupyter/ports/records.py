@@ -38,6 +38,27 @@ class DefinitionRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Deprecation:
+    """Somebody's word that a published version is not to be started any more, unless it is named exactly."""
+
+    tenant_id: TenantId
+    name: str
+    version: str
+    principal: Principal
+    reason: str
+    deprecated_at: datetime
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VersionUse:
+    """How many instances are pinned to a version, and how many of them have not ended."""
+
+    instances: int
+    unfinished: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestKey:
     """An idempotency key, the hash of the request it came with, and the answer to keep."""
 

@@ -8,7 +8,7 @@ and `next_due` leave it out, fill what they return with rows that can be read, a
 Elsewhere a damaged row among those asked for raises `StoreDamaged`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -33,6 +33,7 @@ from .records import (
     Commit,
     ContinuationRow,
     DefinitionRecord,
+    Deprecation,
     InstanceFilter,
     JournalEntry,
     OutboxRow,
@@ -41,6 +42,7 @@ from .records import (
     StoredAnswer,
     TimerRow,
     UnfinishedTree,
+    VersionUse,
     Waiver,
 )
 
@@ -59,6 +61,20 @@ class IDefinitions(Protocol):
 
     async def definitions(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
         """Return all definitions of the tenant, by name, the latest published first within a name."""
+
+    async def save_deprecation(self, deprecation: Deprecation) -> None:
+        """Store it, in place of an earlier one of that version; raises `NotFound` without such a version."""
+
+    async def withdraw_deprecation(
+        self, tenant_id: TenantId, name: str, version: str, now: datetime
+    ) -> Deprecation:
+        """End the deprecation and return it; one withdrawn before keeps its time. Raises `NotFound`."""
+
+    async def deprecations(self, tenant_id: TenantId) -> Sequence[Deprecation]:
+        """Return every deprecation of the tenant, by name and version, those withdrawn included."""
+
+    async def versions_in_use(self, tenant_id: TenantId) -> Mapping[str, VersionUse]:
+        """Return, as `name@version`, every version that instances of the tenant are pinned to."""
 
 
 class IInstances(Protocol):

@@ -2,9 +2,10 @@
 
 import asyncio
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from chatflow_jupyter.domain.artifact_names import is_artifact_name
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput
@@ -14,7 +15,7 @@ from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import ARTIFACT_KINDS, ArtifactRecord, AttemptRow, Stored
 from chatflow_jupyter.ports.state_storage import IArtifactRows
 
-from .bundle import unpack
+from .bundle import files_of, unpack
 
 UNTOUCHED = timedelta(hours=24)
 ATTEMPTS_TO_STORE = 5
@@ -87,6 +88,13 @@ class Artifacts:
             await asyncio.to_thread(unpack, packed, target)
         finally:
             packed.unlink(missing_ok=True)
+
+    async def bundle_files(self, tenant_id: TenantId, sha256: Sha256) -> Mapping[str, bytes]:
+        """Return every file of a stored bundle by its relative path."""
+        with TemporaryDirectory(prefix="chatflow-") as folder:
+            packed = Path(folder) / "bundle.zip"
+            await self._storage.fetch(tenant_id, sha256, packed)
+            return await asyncio.to_thread(files_of, packed)
 
     async def tenants(self) -> Sequence[TenantId]:
         """Return every tenant of whom bytes are stored."""

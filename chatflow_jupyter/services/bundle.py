@@ -56,6 +56,12 @@ def content_hash(files: Mapping[str, bytes], entry: str) -> Sha256:
     return Sha256(hashlib.sha256(canonical_json({"entry": entry, "files": hashes}).encode()).hexdigest())
 
 
+def files_of(archive: Path) -> Mapping[str, bytes]:
+    """Return what was packed, by relative path."""
+    with zipfile.ZipFile(archive) as packed:
+        return {info.filename: packed.read(info) for info in packed.infolist()}
+
+
 def unpack(archive: Path, target: Path) -> None:
     """Unpack a bundle into the new folder `target`, its files read-only."""
     target.mkdir(mode=0o700)

@@ -21,6 +21,8 @@ from .artifacts import Artifacts
 from .bundle import content_hash, pack, read_folder
 from .child_schemas import absent_schemas, file_of
 from .notebook_shape import check_notebook
+from .offered import named as named_of
+from .offered import offered
 from .phase_notebooks import check_notebooks
 from .templates import ENTRY, Templates
 
@@ -40,12 +42,18 @@ class Definitions:
         self._clock = clock
 
     async def resolve(
-        self, named: str, tenant_id: TenantId, *, under: tuple[str, ...] = ()
+        self,
+        named: str,
+        tenant_id: TenantId,
+        *,
+        under: tuple[str, ...] = (),
+        even_deprecated: bool = False,
     ) -> DefinitionRecord:
         """Return the definition of a schema id, a template folder or a notebook, publishing local ones.
 
-        A local one gets the version `1.2.0+dev.<hash8>`, so editing and running always works.
-        Raises `NotFound`, `InvalidDefinition` or `InvalidInput` (a URL).
+        A local one gets the version `1.2.0+dev.<hash8>`, so editing and running always works. A bare name is
+        a template of that name, else the newest plain version that is not deprecated.
+        Raises `NotFound`, `InvalidDefinition`, `InvalidInput` (a URL) or `Conflict` (all are deprecated).
         """
         refuse_url(named)
         if named.endswith(".ipynb"):
@@ -59,9 +67,10 @@ class Definitions:
         if template is not None:
             return await self.publish_folder(template.folder, tenant_id, under=under)
         known = await self._storage.definitions(tenant_id)
-        for record in known:
-            if name == record.definition.name or name in record.definition.aliases:
-                return record
+        versions = named_of(known, name)
+        if versions:
+            ended = () if even_deprecated else await self._storage.deprecations(tenant_id)
+            return offered(versions, ended)
         raise NotFound(self._unknown(name, known))
 
     async def look_up(self, named: str, tenant_id: TenantId) -> Definition:
@@ -70,7 +79,7 @@ class Definitions:
         Raises `NotFound`, `InvalidDefinition`.
         """
         if "/" in named or named in (".", ".."):
-            files = await asyncio.to_thread(_read_template, Path(named))
+            files = await asyncio.to_thread(read_template, Path(named))
             return parse_entry(files, ENTRY, f"{named.rstrip('/')}/")
         template = self._templates.find(named)
         if template is not None:
@@ -85,8 +94,23 @@ class Definitions:
         self, folder: Path, tenant_id: TenantId, *, under: tuple[str, ...] = ()
     ) -> DefinitionRecord:
         """Publish a template folder as it is now, with its children's definitions."""
-        files = await asyncio.to_thread(_read_template, folder)
+        files = await asyncio.to_thread(read_template, folder)
         return await self._publish(files, ENTRY, tenant_id, where=f"{folder}/", under=under)
+
+    async def publish_files(
+        self, files: Mapping[str, bytes], tenant_id: TenantId, *, where: str
+    ) -> DefinitionRecord:
+        """Publish a template, as `read_template` gave it, under the plain version it names.
+
+        Raises `InvalidDefinition`, `NotFound`, and `Conflict` (code `version_exists`).
+        """
+        return await self._publish(files, ENTRY, tenant_id, where=where, under=(), plain=True)
+
+    async def pins_of(
+        self, definition: Definition, files: Mapping[str, bytes], tenant_id: TenantId, *, where: str
+    ) -> Mapping[str, DefinitionRef]:
+        """Return what the children of `definition`, of these files, would be pinned to now."""
+        return await self._pins(definition, files, tenant_id, where=where, under=())
 
     async def all(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
         """Return everything published for the tenant."""
@@ -100,6 +124,7 @@ class Definitions:
         *,
         where: str,
         under: tuple[str, ...],
+        plain: bool = False,
     ) -> DefinitionRecord:
         definition = parse_entry(files, entry, where)
         if definition.name in under:
@@ -107,6 +132,20 @@ class Definitions:
         check_notebooks(definition, files, entry, f"{where}{entry}")
         if absent := tuple(absent_schemas(definition, files, entry, f"{where}{entry}")):
             raise InvalidDefinition(absent)
+        pins = await self._pins(definition, files, tenant_id, where=where, under=under)
+        stored = await self._artifacts.store(tenant_id, pack(files))
+        hashed = content_hash(files, entry)
+        return await self._save(definition, hashed, stored.sha256, entry, tenant_id, pins, plain=plain)
+
+    async def _pins(
+        self,
+        definition: Definition,
+        files: Mapping[str, bytes],
+        tenant_id: TenantId,
+        *,
+        where: str,
+        under: tuple[str, ...],
+    ) -> dict[str, DefinitionRef]:
         below = (*under, definition.name)
         pins: dict[str, DefinitionRef] = {}
         for phase in definition.phases:
@@ -115,9 +154,7 @@ class Definitions:
                     continue
                 child = await self._child(files, reference, tenant_id, where=where, under=below)
                 pins[reference] = child.reference
-        stored = await self._artifacts.store(tenant_id, pack(files))
-        hashed = content_hash(files, entry)
-        return await self._save(definition, hashed, stored.sha256, entry, tenant_id, pins)
+        return pins
 
     async def _child(
         self,
@@ -154,12 +191,13 @@ class Definitions:
         entry: str,
         tenant_id: TenantId,
         pins: Mapping[str, DefinitionRef],
+        *,
+        plain: bool = False,
     ) -> DefinitionRecord:
         pinned_hash = content_hash({name: pin.content_hash.encode() for name, pin in pins.items()}, hashed)
         base = definition.version.partition("+")[0]
-        reference = DefinitionRef(
-            name=definition.name, version=f"{base}+dev.{pinned_hash[:8]}", content_hash=pinned_hash
-        )
+        version = definition.version if plain else f"{base}+dev.{pinned_hash[:8]}"
+        reference = DefinitionRef(name=definition.name, version=version, content_hash=pinned_hash)
         record = DefinitionRecord(
             tenant_id=tenant_id,
             reference=reference,
@@ -239,7 +277,8 @@ def phase_name_of(stem: str) -> str:
     return f"{slug}_" if slug in RESERVED_NAMES else slug
 
 
-def _read_template(folder: Path) -> Mapping[str, bytes]:
+def read_template(folder: Path) -> Mapping[str, bytes]:
+    """Return every file of a template folder; raises `NotFound`, or `InvalidDefinition` for links."""
     if not folder.is_dir():
         raise NotFound(f"{folder}: there is no such folder")
     if not (folder / ENTRY).is_file():

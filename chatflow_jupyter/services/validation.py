@@ -27,12 +27,17 @@ def validate_folder(path: Path) -> Validation:
     folder, entry = (path, ENTRY) if path.is_dir() else (path.parent, path.name)
     if not (folder / entry).is_file():
         return Validation(problems=(f"{folder / entry}: there is no such file",))
-    problems: list[str] = []
-    kernels: dict[str, str] = {}
     try:
         files = read_folder(folder)
     except InvalidDefinition as error:
         return Validation(problems=error.problems)
+    return validate_files(files, entry, f"{folder}/")
+
+
+def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Validation:
+    """Look at the definition `entry` of these files, and at all it starts; faults are told below `where`."""
+    problems: list[str] = []
+    kernels: dict[str, str] = {}
     waiting, seen = [entry], set[str]()
     starts: dict[str, tuple[str, Sequence[str]]] = {}
     while waiting:
@@ -41,9 +46,9 @@ def validate_folder(path: Path) -> Validation:
             continue
         seen.add(current)
         try:
-            definition = parse_entry(files, current, f"{folder}/")
-            problems += absent_schemas(definition, files, current, f"{folder}/{current}")
-            kernels |= check_notebooks(definition, files, current, f"{folder}/{current}")
+            definition = parse_entry(files, current, where)
+            problems += absent_schemas(definition, files, current, f"{where}{current}")
+            kernels |= check_notebooks(definition, files, current, f"{where}{current}")
         except InvalidDefinition as error:
             problems += error.problems
             continue
@@ -52,7 +57,7 @@ def validate_folder(path: Path) -> Validation:
         children = [file for file in local if file in files]
         starts[current] = (definition.name, children)
         waiting += children
-    return Validation(problems=(*problems, *_circles(starts, f"{folder}/")), kernels=kernels)
+    return Validation(problems=(*problems, *_circles(starts, where)), kernels=kernels)
 
 
 def _circles(starts: Mapping[str, tuple[str, Sequence[str]]], where: str) -> Sequence[str]:

@@ -87,6 +87,31 @@ def test_everything_is_killed_in_the_second_cell_and_again_at_the_gate(
     assert workshop.marks["b1"] == 1
 
 
+def test_a_version_published_while_an_instance_of_another_runs_changes_nothing_for_it(
+    product: Product, workshop: Workshop
+) -> None:
+    template = workshop.approval()
+    definition = template / "definition.yaml"
+    definition.write_text(f"version: 1.0.0\n{definition.read_text()}")
+    product.run("schemas", "publish", template, status=0)
+    named = definition.read_text().split("name: ")[1].split()[0]
+    product.spawn("run", named)
+    until(lambda: workshop.marks["a2"], what="the second cell of A runs")
+    ident = product.instances()[0][0]
+
+    definition.write_text(definition.read_text().replace("version: 1.0.0", "version: 1.1.0"))
+    (template / "a.ipynb").write_bytes((template / "b.ipynb").read_bytes())
+    product.run("schemas", "publish", template, status=0)
+    product.run("schemas", "deprecate", f"{named}@1.0.0", "--reason", "replaced", status=0)
+    product.kill_everything()
+    workshop.let("a")
+    product.run("resume", ident, status=3)
+    assert workshop.marks == {"a1": 2, "a2": 2, "a3": 1}
+    assert product.run("status", ident, "--json").json["schema_id"] == f"{named}@1.0.0"
+    assert product.run("start", named, "--json").json["schema_id"] == f"{named}@1.1.0"
+    product.none_left()
+
+
 def test_each_of_its_processes_may_be_killed_alone(product: Product, workshop: Workshop) -> None:
     notebook = workshop.notebook("long.ipynb", ["mark('began')\nwait_for('end')", "ctx.output('done', True)"])
 

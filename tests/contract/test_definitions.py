@@ -1,10 +1,26 @@
 """`IDefinitions`."""
 
+from typing import Any
+
 import pytest
 
 from chatflow_jupyter.domain.errors import Conflict, NotFound
+from chatflow_jupyter.domain.ids import TenantId
+from chatflow_jupyter.domain.instance import Status
+from chatflow_jupyter.ports.records import Deprecation, VersionUse
 from chatflow_jupyter.ports.state_storage import IStateStorage
-from tests.contract.making import HASH, LOCAL, OTHER, OTHER_HASH, definition_record, later
+from tests.contract.making import (
+    ALICE,
+    HASH,
+    LOCAL,
+    NOW,
+    OTHER,
+    OTHER_HASH,
+    born,
+    definition_record,
+    later,
+    reference,
+)
 
 
 async def test_a_saved_definition_is_returned_exactly(state_storage: IStateStorage) -> None:
@@ -51,3 +67,79 @@ async def test_definitions_come_by_name_the_latest_published_first(state_storage
         await state_storage.save_definition(definition_record(name=name, version=version, at=later(number)))
     listed = [record.reference.schema_id for record in await state_storage.definitions(LOCAL)]
     assert listed == ["audit@10.0.0", "audit@2.0.0", "zebra@0.9.0", "zebra@1.0.0"]
+
+
+def deprecation(tenant_id: TenantId = LOCAL, **fields: Any) -> Deprecation:
+    values = {"name": "review", "version": "1.0.0", "reason": "it loses rows", "deprecated_at": NOW}
+    return Deprecation(tenant_id=tenant_id, principal=ALICE, **{**values, **fields})
+
+
+async def test_a_deprecation_is_returned_exactly(state_storage: IStateStorage) -> None:
+    await state_storage.save_definition(definition_record())
+    assert await state_storage.deprecations(LOCAL) == ()
+    await state_storage.save_deprecation(deprecation())
+    assert await state_storage.deprecations(LOCAL) == (deprecation(),)
+
+
+async def test_a_later_deprecation_takes_the_place_of_an_earlier_one(state_storage: IStateStorage) -> None:
+    await state_storage.save_definition(definition_record())
+    await state_storage.save_deprecation(deprecation())
+    await state_storage.withdraw_deprecation(LOCAL, "review", "1.0.0", later(1))
+    again = deprecation(reason="again", deprecated_at=later(2))
+    await state_storage.save_deprecation(again)
+    assert await state_storage.deprecations(LOCAL) == (again,)
+
+
+@pytest.mark.parametrize(("tenant_id", "version"), [(LOCAL, "9.0.0"), (OTHER, "1.0.0")])
+async def test_only_a_published_version_is_deprecated(
+    state_storage: IStateStorage, tenant_id: TenantId, version: str
+) -> None:
+    await state_storage.save_definition(definition_record())
+    with pytest.raises(NotFound):
+        await state_storage.save_deprecation(deprecation(tenant_id, version=version))
+    assert [*await state_storage.deprecations(LOCAL), *await state_storage.deprecations(OTHER)] == []
+
+
+async def test_a_withdrawn_deprecation_stays_with_the_time_of_the_first_withdrawal(
+    state_storage: IStateStorage,
+) -> None:
+    await state_storage.save_definition(definition_record())
+    await state_storage.save_deprecation(deprecation())
+    withdrawn = deprecation(withdrawn_at=later(1))
+    for seconds in (1, 2):
+        ended = await state_storage.withdraw_deprecation(LOCAL, "review", "1.0.0", later(seconds))
+        assert ended == withdrawn
+    assert await state_storage.deprecations(LOCAL) == (withdrawn,)
+
+
+async def test_what_was_not_deprecated_cannot_be_withdrawn(state_storage: IStateStorage) -> None:
+    await state_storage.save_definition(definition_record())
+    with pytest.raises(NotFound):
+        await state_storage.withdraw_deprecation(LOCAL, "review", "1.0.0", NOW)
+
+
+async def test_deprecations_come_by_name_and_version(state_storage: IStateStorage) -> None:
+    for name, version in (("zebra", "1.0.0"), ("audit", "2.0.0"), ("audit", "1.0.0")):
+        await state_storage.save_definition(definition_record(name=name, version=version))
+        await state_storage.save_deprecation(deprecation(name=name, version=version))
+    listed = [(each.name, each.version) for each in await state_storage.deprecations(LOCAL)]
+    assert listed == [("audit", "1.0.0"), ("audit", "2.0.0"), ("zebra", "1.0.0")]
+
+
+async def test_every_version_in_use_is_told_with_how_many_have_not_ended(
+    state_storage: IStateStorage,
+) -> None:
+    assert await state_storage.versions_in_use(LOCAL) == {}
+    for name, version, status in (
+        ("a", "1.0.0", Status.RUNNING),
+        ("b", "1.0.0", Status.COMPLETED),
+        ("c", "1.0.0", Status.WAITING),
+        ("d", "2.0.0", Status.FAILED),
+        ("e", "2.0.0", Status.TERMINATED),
+    ):
+        await born(state_storage, name, definition=reference(version=version), status=status)
+    await born(state_storage, "a", tenant_id=OTHER, definition=reference("theirs"))
+    assert await state_storage.versions_in_use(LOCAL) == {
+        "review@1.0.0": VersionUse(instances=3, unfinished=2),
+        "review@2.0.0": VersionUse(instances=2, unfinished=0),
+    }

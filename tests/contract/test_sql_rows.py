@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatflow_jupyter.adapters.sql import encoding, instance_rows, rows
+from chatflow_jupyter.adapters.sql import deprecations, encoding, instance_rows, rows
 from chatflow_jupyter.domain.decision import QueueAttempt
 from chatflow_jupyter.domain.definition import Definition, Quota
 from chatflow_jupyter.domain.events import Event, EventType
@@ -35,6 +35,7 @@ from chatflow_jupyter.ports.records import (
     ArtifactRecord,
     AttemptRow,
     DefinitionRecord,
+    Deprecation,
     Owner,
     Progress,
 )
@@ -235,6 +236,12 @@ def test_artifacts(record: ArtifactRecord) -> None:
 @given(values_of(Owner))
 def test_owners(owner: Owner) -> None:
     assert rows.owner_of(row(rows.owner_columns(owner))) == owner
+
+
+@given(values_of(Deprecation, withdrawn_at=st.none() | TIME))
+def test_deprecations(deprecation: Deprecation) -> None:
+    stored = row(deprecations.deprecation_columns(deprecation))
+    assert deprecations.deprecation_of(stored) == deprecation
 
 
 @given(OBJECT)

@@ -15,7 +15,7 @@ from chatflow_jupyter.domain.decision import (
 )
 from chatflow_jupyter.domain.errors import Conflict, NotFound, StaleFence
 from chatflow_jupyter.domain.ids import OwnerId, TenantId, attempt_id
-from chatflow_jupyter.ports.records import AttemptRow, InstanceFilter, TimerRow
+from chatflow_jupyter.ports.records import AttemptRow, Deprecation, InstanceFilter, TimerRow
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.making import (
     ALICE,
@@ -36,6 +36,14 @@ from tests.contract.making import (
     wfi,
 )
 
+DEPRECATED = Deprecation(
+    tenant_id=LOCAL,
+    name="review",
+    version="1.0.0",
+    principal=ALICE,
+    reason="old",
+    deprecated_at=NOW,
+)
 Ask = Callable[[IStateStorage, TenantId, AttemptRow], Awaitable[object]]
 MISSING = AttemptRow(
     tenant_id=OTHER,
@@ -57,6 +65,7 @@ MISSING = AttemptRow(
 async def furnished(storage: IStateStorage) -> AttemptRow:
     """Everything a tenant can have, of the tenant `local`; returns the leased attempt."""
     await storage.save_definition(definition_record())
+    await storage.save_deprecation(DEPRECATED)
     born = running("a", feature_id="F")
     note = Continuation(instance_id=wfi("a"), kind=ContinuationKind.FAN_OUT)
     timer = TimerChange(kind=TimerKind.RETRY, due_at=NOW)
@@ -73,6 +82,8 @@ async def furnished(storage: IStateStorage) -> AttemptRow:
 READS: dict[str, Ask] = {
     "definition": lambda s, t, a: s.definition(t, "review", "1.0.0"),
     "definitions": lambda s, t, a: s.definitions(t),
+    "deprecations": lambda s, t, a: s.deprecations(t),
+    "versions_in_use": lambda s, t, a: s.versions_in_use(t),
     "instance": lambda s, t, a: s.instance(t, a.instance_id),
     "instances": lambda s, t, a: s.instances(t, InstanceFilter()),
     "instances of a feature": lambda s, t, a: s.instances(t, InstanceFilter(feature_id="F")),
@@ -111,6 +122,7 @@ WRITES: dict[str, Ask] = {
     "drop_timer": lambda s, t, a: s.drop_timer(
         TimerRow(tenant_id=t, instance_id=a.instance_id, kind=TimerKind.RETRY, due_at=NOW)
     ),
+    "withdraw_deprecation": lambda s, t, a: s.withdraw_deprecation(t, "review", "1.0.0", NOW),
     "commit": lambda s, t, a: _commit(s, t, a, ends=False),
     "commit that ends the attempt": lambda s, t, a: _commit(s, t, a, ends=True),
     "commit that cancels the attempt": lambda s, t, a: _commit(s, t, a, cancels=True),

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
-from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.instance import DefinitionRef, Failure
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
 from chatflow_jupyter.interfaces.cli.shapes import (
@@ -16,8 +16,10 @@ from chatflow_jupyter.interfaces.cli.shapes import (
     print_json,
     waiver_object,
 )
-from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
+from chatflow_jupyter.interfaces.cli.versions import version_object
+from chatflow_jupyter.ports.records import ArtifactRecord, DefinitionRecord, Deprecation, Waiver
 from chatflow_jupyter.services.gate_now import gate_now
+from chatflow_jupyter.services.versions import NOBODY, KnownVersion
 from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
 from tests.docs.pages import DOCS, blocks, plain, rows, section
 
@@ -66,6 +68,32 @@ def test_the_fields_of_a_waiver() -> None:
         expires_at=EPOCH,
     )
     assert [name for name, _ in _told("Waivers")] == list(waiver_object(waiver, "active"))
+
+
+def test_the_fields_of_a_version() -> None:
+    reference = DefinitionRef(name="plain", version="1.0.0", content_hash=Sha256("1" * 64))
+    record = DefinitionRecord(
+        tenant_id=TenantId("local"),
+        reference=reference,
+        definition=History.of(PLAIN).definition,
+        bundle_sha256=reference.content_hash,
+        entry="definition.yaml",
+        pins={},
+        published_at=EPOCH,
+    )
+    deprecation = Deprecation(
+        tenant_id=record.tenant_id,
+        name="plain",
+        version="1.0.0",
+        principal=PERSON,
+        reason="old",
+        deprecated_at=EPOCH,
+    )
+    printed = version_object(KnownVersion(record=record, deprecation=deprecation, use=NOBODY))
+    told = _told("Versions")
+    assert [name for name, _ in told] == list(printed)
+    assert isinstance(printed["deprecated"], dict)
+    assert all(name in dict(told)["deprecated"] for name in printed["deprecated"])
 
 
 def test_the_fields_of_an_event() -> None:

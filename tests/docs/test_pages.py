@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,11 @@ def _joined(text: str) -> str:
 
 def _is_command(line: str) -> bool:
     words = re.split(r"\s+[|>#;&]", line)[0].split()
-    parser = build_parser()
+    parser: Any = build_parser()
     for word in words[1:]:
+        if word in parser.verbs:
+            parser = parser.verbs[word]
+            continue
         choices = next((action.choices for action in parser._actions if action.nargs == "A..."), None)
         if choices is None:
             break

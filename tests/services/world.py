@@ -36,6 +36,7 @@ from chatflow_jupyter.services.pinned import PinnedDefinitions
 from chatflow_jupyter.services.queries import Queries
 from chatflow_jupyter.services.recovery import Recovery
 from chatflow_jupyter.services.templates import Templates
+from chatflow_jupyter.services.versions import Versions
 from chatflow_jupyter.services.waivers import Waivers
 
 T = TypeVar("T")
@@ -189,6 +190,7 @@ class World:
         self.orchestrator = Orchestrator(self.storage, self.pinned, self.clock, CountedIds())
         self.queries = Queries(self.storage, self.artifacts, self.pinned, self.clock)
         self.waivers = Waivers(self.storage, self.definitions, self.clock, CountedIds())
+        self.versions = Versions(self.storage, self.artifacts, self.definitions, self.clock)
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
         self.recovery = Recovery(self.storage, self.artifacts, self.work, end_attempt)

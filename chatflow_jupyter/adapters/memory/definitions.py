@@ -1,10 +1,13 @@
 """Published definitions."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from chatflow_jupyter.domain.errors import Conflict, NotFound
 from chatflow_jupyter.domain.ids import TenantId
-from chatflow_jupyter.ports.records import DefinitionRecord
+from chatflow_jupyter.ports.records import DefinitionRecord, Deprecation, VersionUse
 
 from .tables import Tables
 
@@ -36,3 +39,34 @@ class MemoryDefinitions:
         newest_first = [r for r in reversed(self._tables.definitions.values()) if r.tenant_id == tenant_id]
         newest_first.sort(key=lambda record: record.published_at, reverse=True)
         return tuple(sorted(newest_first, key=lambda record: record.reference.name))
+
+    async def save_deprecation(self, deprecation: Deprecation) -> None:
+        """See the port."""
+        of = deprecation
+        await self.definition(of.tenant_id, of.name, of.version)
+        self._tables.deprecations[of.tenant_id, of.name, of.version] = of
+
+    async def withdraw_deprecation(
+        self, tenant_id: TenantId, name: str, version: str, now: datetime
+    ) -> Deprecation:
+        """See the port."""
+        found = self._tables.deprecations.get((tenant_id, name, version))
+        if found is None:
+            raise NotFound(f"{name}@{version} is not deprecated")
+        withdrawn = replace(found, withdrawn_at=found.withdrawn_at or now)
+        self._tables.deprecations[tenant_id, name, version] = withdrawn
+        return withdrawn
+
+    async def deprecations(self, tenant_id: TenantId) -> Sequence[Deprecation]:
+        """See the port."""
+        found = [each for each in self._tables.deprecations.values() if each.tenant_id == tenant_id]
+        return tuple(sorted(found, key=lambda each: (each.name, each.version)))
+
+    async def versions_in_use(self, tenant_id: TenantId) -> Mapping[str, VersionUse]:
+        """See the port."""
+        of_tenant = [node for (tenant, _), node in self._tables.instances.items() if tenant == tenant_id]
+        every = Counter(node.definition.schema_id for node in of_tenant)
+        unfinished = Counter(node.definition.schema_id for node in of_tenant if not node.ended)
+        return {
+            named: VersionUse(instances=count, unfinished=unfinished[named]) for named, count in every.items()
+        }

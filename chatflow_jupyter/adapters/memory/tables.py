@@ -16,6 +16,7 @@ from chatflow_jupyter.ports.records import (
     AttemptRow,
     ContinuationRow,
     DefinitionRecord,
+    Deprecation,
     JournalEntry,
     OutboxRow,
     Owner,
@@ -41,6 +42,7 @@ class Tables:
     clock: Clock
     changes: ChangeSignal = field(default_factory=ChangeSignal)
     definitions: dict[tuple[TenantId, str, str], DefinitionRecord] = field(default_factory=dict)
+    deprecations: dict[tuple[TenantId, str, str], Deprecation] = field(default_factory=dict)
     instances: dict[tuple[TenantId, InstanceId], Instance] = field(default_factory=dict)
     attempts: dict[tuple[TenantId, AttemptId], AttemptRow] = field(default_factory=dict)
     votes: list[tuple[TenantId, InstanceId, Vote]] = field(default_factory=list)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, event
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, MetaData, Table, case, event, func
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import TextClause
@@ -76,6 +76,11 @@ def put_conditions_on_indexes(metadata: MetaData) -> None:
         if connection.dialect.name == "postgresql":
             for index in (index for table in target.tables.values() for index in table.indexes):
                 index.dialect_options["postgresql"]["where"] = index.info.get(_CONDITION)
+
+
+def text_within(column: ColumnElement[str], key: str) -> ColumnElement[str]:
+    """Return what stands under `key` of the JSON object in a text column; NULL where there is none."""
+    return case((func.json_valid(column) == 1, func.json_extract(column, f"$.{key}")))
 
 
 def growing() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The port's methods about workflows, each one transaction of named statements."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from chatflow_jupyter.domain.events import StoredEvent
@@ -13,17 +13,20 @@ from chatflow_jupyter.ports.records import (
     Commit,
     ContinuationRow,
     DefinitionRecord,
+    Deprecation,
     InstanceFilter,
     OutboxRow,
     Progress,
     StoredAnswer,
     TimerRow,
+    VersionUse,
 )
 
 from . import (
     attempts,
     continuations,
     definitions,
+    deprecations,
     events,
     instance_queries,
     instances,
@@ -52,6 +55,24 @@ class SqlDefinitions:
     async def definitions(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
         """See the port."""
         return await self._database.read(lambda c: definitions.definitions_of(c, tenant_id))
+
+    async def save_deprecation(self, deprecation: Deprecation) -> None:
+        """See the port."""
+        await self._database.write(lambda c: deprecations.save(c, deprecation))
+
+    async def withdraw_deprecation(
+        self, tenant_id: TenantId, name: str, version: str, now: datetime
+    ) -> Deprecation:
+        """See the port."""
+        return await self._database.write(lambda c: deprecations.withdraw(c, tenant_id, name, version, now))
+
+    async def deprecations(self, tenant_id: TenantId) -> Sequence[Deprecation]:
+        """See the port."""
+        return await self._database.read(lambda c: deprecations.deprecations_of(c, tenant_id))
+
+    async def versions_in_use(self, tenant_id: TenantId) -> Mapping[str, VersionUse]:
+        """See the port."""
+        return await self._database.read(lambda c: deprecations.versions_in_use(c, tenant_id))
 
 
 class SqlInstances:

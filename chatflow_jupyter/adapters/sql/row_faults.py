@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from . import rows, schema
 from .damage import DamagedRow, decodes, only_text
+from .deprecations import deprecation_of
 from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
 from .gate_rows import vote_of, waiver_of
 from .instance_rows import instance_of
@@ -32,6 +33,7 @@ def blob_of(row: Row[Any]) -> Row[Any]:
 
 DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.definitions, rows.definition_of),
+    (schema.deprecations, deprecation_of),
     (schema.instances, instance_of),
     (schema.attempts, rows.attempt_of),
     (schema.decisions, vote_of),

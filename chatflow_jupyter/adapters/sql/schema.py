@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0003_pre"
+REVISION = "0007_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -79,6 +79,24 @@ definitions = Table(
     _time("published_at"),
     PrimaryKeyConstraint("tenant_id", "name", "version"),
     Index("definitions_by_bundle", "tenant_id", "bundle_sha256"),
+)
+
+deprecations = Table(
+    "deprecations",
+    metadata,
+    _text("tenant_id"),
+    _text("name"),
+    _text("version"),
+    _text("principal"),
+    _text("reason"),
+    _time("deprecated_at"),
+    _time("withdrawn_at", null=True),
+    PrimaryKeyConstraint("tenant_id", "name", "version"),
+    ForeignKeyConstraint(
+        ["tenant_id", "name", "version"],
+        ["definitions.tenant_id", "definitions.name", "definitions.version"],
+    ),
+    **clustered(),
 )
 
 instances = Table(

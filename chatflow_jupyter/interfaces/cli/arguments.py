@@ -23,6 +23,26 @@ def add_command(
     return command
 
 
+class _Verbs(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001 - see `Subparsers`
+    """Lists the verbs of a command in its help and takes no word itself: the parser looks at the first."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)  # type: ignore[arg-type]  # argparse types each option apart
+        self.nargs = 0
+
+    def __call__(self, *_: object) -> None:
+        """Do nothing: there is no verb."""
+
+
+def add_verbs(command: argparse.ArgumentParser) -> Subparsers:
+    """Let the first word behind `command` be a verb, where it has words of its own as well."""
+    verbs = command.add_subparsers(
+        action=_Verbs, title="commands", dest="verb", metavar="COMMAND", required=False
+    )
+    command.verbs = verbs.choices  # type: ignore[attr-defined]  # each command is made by our Parser
+    return verbs
+
+
 def subcommands(action: argparse.Action) -> list[tuple[str, str]]:
     """Return name and summary of each listed subcommand; none when `action` is no list of them."""
     listed = getattr(action, "_choices_actions", [])  # argparse has no public way to read it back

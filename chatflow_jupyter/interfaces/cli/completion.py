@@ -44,6 +44,7 @@ def _bash(words: dict[str, tuple[str, list[tuple[str, str]]]]) -> str:
         for name, (_, offered) in words.items()
     )
     files = "|".join(sorted(FILES))
+    families = "".join(f"'{name}'|" for name in words if " " in name)
     return f"""\
 _chatflow() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" name='' word words=''
@@ -51,7 +52,7 @@ _chatflow() {{
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$name $word" in
       ' '-*) ;;
-      'db '*|'config '*|'waivers '*|' '*) case "$word" in -*) ;; *) name="${{name:+$name }}$word" ;; esac ;;
+      {families}' '*) case "$word" in -*) ;; *) name="${{name:+$name }}$word" ;; esac ;;
     esac
   done
   case "$name" in
@@ -69,6 +70,7 @@ def _zsh(words: dict[str, tuple[str, list[tuple[str, str]]]]) -> str:
         f"    '{name}') offered=({' '.join(_zsh_word(word, summary) for word, summary in offered)}) ;;"
         for name, (_, offered) in words.items()
     )
+    families = "".join(f"'{name}'|" for name in words if " " in name)
     return f"""\
 #compdef chatflow
 _chatflow() {{
@@ -76,7 +78,7 @@ _chatflow() {{
   local -a offered
   for word in "${{(@)words[2,CURRENT-1]}}"; do
     case "$word" in -*) continue ;; esac
-    case "$name" in ''|db|config|waivers) name="${{name:+$name }}$word" ;; esac
+    case "$name $word" in {families}' '*) name="${{name:+$name }}$word" ;; esac
   done
   case "$name" in
 {cases}

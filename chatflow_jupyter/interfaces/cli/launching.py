@@ -38,6 +38,7 @@ from chatflow_jupyter.interfaces.cli.session import (
 )
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, print_json
 from chatflow_jupyter.interfaces.cli.terminal import can_ask
+from chatflow_jupyter.interfaces.cli.versions import warn_if_deprecated
 from chatflow_jupyter.services.definitions import local_of, read_bare_notebook, refuse_url
 from chatflow_jupyter.services.orchestrator import NewInstance
 from chatflow_jupyter.services.templates import ENTRY, Templates, read_definition
@@ -120,6 +121,7 @@ async def _create(
 ) -> list[Instance]:
     options = session.options
     record = await session.app.definitions.resolve(order.what, session.tenant_id)
+    await warn_if_deprecated(session, record)
     here = local_of(order.what)
     if here is not None:
         published = record.reference.schema_id

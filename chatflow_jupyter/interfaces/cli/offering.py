@@ -16,6 +16,7 @@ from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import print_json
 from chatflow_jupyter.interfaces.cli.tables import shown_table
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
+from chatflow_jupyter.interfaces.cli.versions import warn_if_deprecated
 from chatflow_jupyter.runner.installed_kernels import installed_kernels
 from chatflow_jupyter.services.validation import Validation, validate_folder
 
@@ -89,7 +90,8 @@ async def _describe(session: Session) -> int:
     if template is not None:
         definition, version, where = template.definition, template.definition.version, str(template.folder)
     else:
-        record = await session.app.definitions.resolve(name, session.tenant_id)
+        record = await session.app.definitions.resolve(name, session.tenant_id, even_deprecated=True)
+        await warn_if_deprecated(session, record)
         definition, version, where = record.definition, record.reference.version, "published"
     if session.options.json:
         print_json({**_offer(definition, version, where), **_details(definition)})

@@ -43,11 +43,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: object) -> None:
         """Take argparse's own options; the layout of help is ours."""
         self._typed: list[str] = []
+        self.verbs: dict[str, argparse.ArgumentParser] = {}
         super().__init__(**{"formatter_class": Layout, "allow_abbrev": False, **options})  # type: ignore[arg-type]  # argparse types each option apart
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Remember what was typed, to tell of which command an error is."""
+        """Remember what was typed, to tell of which command an error is; a first word may be a verb."""
         self._typed = list(sys.argv[1:] if args is None else args)
+        if self._typed and self._typed[0] in self.verbs:
+            return self.verbs[self._typed[0]].parse_known_args(self._typed[1:], namespace)
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:

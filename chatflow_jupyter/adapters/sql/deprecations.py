@@ -1,0 +1,111 @@
+"""Versions that are not to be started any more, and those that instances are pinned to."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row, bindparam, func, select, update
+
+from chatflow_jupyter.domain.errors import NotFound
+from chatflow_jupyter.domain.ids import TenantId
+from chatflow_jupyter.domain.instance import ENDED
+from chatflow_jupyter.ports.records import Deprecation, VersionUse
+
+from .damage import decodes
+from .definitions import definition
+from .dialects import Upsert, text_within
+from .encoding import from_us, optional_time, optional_us, text, to_us
+from .schema import deprecations, instances
+from .statements import Statement
+
+
+def _put(insert: Upsert) -> Executable:
+    row = insert(deprecations)
+    kept = {column.name: row.excluded[column.name] for column in deprecations.c if not column.primary_key}
+    upsert: Executable = row.on_conflict_do_update(index_elements=["tenant_id", "name", "version"], set_=kept)
+    return upsert
+
+
+_OF_TENANT = deprecations.c.tenant_id == bindparam("tenant")
+_THIS = (
+    _OF_TENANT,
+    deprecations.c.name == bindparam("named"),
+    deprecations.c.version == bindparam("exactly"),
+)
+_PINNED = text_within(instances.c.birth, "version").label("version")
+
+PUT_DEPRECATION = Statement(_put)
+WITHDRAW_DEPRECATION = Statement(
+    update(deprecations)
+    .where(*_THIS)
+    .values(withdrawn_at=func.coalesce(deprecations.c.withdrawn_at, bindparam("now")))
+    .returning(*deprecations.c)
+)
+DEPRECATIONS = Statement(
+    select(*deprecations.c).where(_OF_TENANT).order_by(deprecations.c.name, deprecations.c.version)
+)
+INSTANCES_BY_VERSION = Statement(
+    select(instances.c.name, _PINNED, instances.c.status, func.count().label("instances"))
+    .where(instances.c.tenant_id == bindparam("tenant"))
+    .group_by(instances.c.name, _PINNED, instances.c.status)
+)
+
+
+def deprecation_columns(deprecation: Deprecation) -> dict[str, Any]:
+    """Return the row of a deprecation."""
+    fields = {name: getattr(deprecation, name) for name in Deprecation.__dataclass_fields__}
+    return {
+        **fields,
+        "deprecated_at": to_us(deprecation.deprecated_at),
+        "withdrawn_at": optional_us(deprecation.withdrawn_at),
+    }
+
+
+@decodes("deprecations", "tenant_id", "name", "version")
+def deprecation_of(row: Row[Any]) -> Deprecation:
+    """Return the deprecation of a row."""
+    return Deprecation(
+        tenant_id=row.tenant_id,
+        name=row.name,
+        version=row.version,
+        principal=row.principal,
+        reason=text(row.reason),
+        deprecated_at=from_us(row.deprecated_at),
+        withdrawn_at=optional_time(row.withdrawn_at),
+    )
+
+
+def save(connection: Connection, deprecation: Deprecation) -> None:
+    """Store it in place of an earlier one; raises `NotFound` when that version is not published."""
+    definition(connection, deprecation.tenant_id, deprecation.name, deprecation.version)
+    PUT_DEPRECATION.write(connection, **deprecation_columns(deprecation))
+
+
+def withdraw(
+    connection: Connection, tenant_id: TenantId, name: str, version: str, now: datetime
+) -> Deprecation:
+    """End the deprecation, unless that was done before; raises `NotFound`."""
+    this = {"tenant": tenant_id, "named": name, "exactly": version}
+    row = WITHDRAW_DEPRECATION.run(connection, **this, now=to_us(now)).first()
+    if row is None:
+        raise NotFound(f"{name}@{version} is not deprecated")
+    return deprecation_of(row)
+
+
+def deprecations_of(connection: Connection, tenant_id: TenantId) -> tuple[Deprecation, ...]:
+    """Return the tenant's deprecations by name and version."""
+    return tuple(map(deprecation_of, DEPRECATIONS.run(connection, tenant=tenant_id)))
+
+
+def versions_in_use(connection: Connection, tenant_id: TenantId) -> dict[str, VersionUse]:
+    """Return how many instances each version has; those whose row is damaged are nobody's."""
+    found: dict[str, VersionUse] = {}
+    for row in INSTANCES_BY_VERSION.run(connection, tenant=tenant_id):
+        if row.version is None:
+            continue
+        named = f"{row.name}@{row.version}"
+        known = found.get(named, VersionUse(instances=0, unfinished=0))
+        found[named] = VersionUse(
+            instances=known.instances + row.instances,
+            unfinished=known.unfinished + (0 if row.status in ENDED else row.instances),
+        )
+    return found
