@@ -12,7 +12,8 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonValue
 
 MOST_KEPT = 256
-MOST_PARENTS_KEPT = 16  # what they know of children is not in that size
+LARGEST_PARENT_CHARS = 1024 * 1024  # what they know of children is not counted: there are few of them
+MOST_PARENTS_KEPT = 16
 LARGEST_CHARS = 16 * 1024  # of an instance's stored state, and again of what it was created with
 
 
@@ -40,8 +41,9 @@ class RecentInstances:
                     continue  # two commits were answered in the other order
                 self._kept.pop(this, None)
                 self._parents.pop(this, None)
-                if size_chars <= LARGEST_CHARS and not instance.ended and _born_small(instance, known):
-                    has_parts = known_children(instance) or instance.spawned
+                has_parts = known_children(instance) or instance.spawned
+                most = LARGEST_PARENT_CHARS if has_parts else LARGEST_CHARS
+                if size_chars <= most and not instance.ended and _born_small(instance, known, most):
                     (self._parents if has_parts else self._kept)[this] = instance
             while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
@@ -49,11 +51,11 @@ class RecentInstances:
                 del self._parents[next(iter(self._parents))]
 
 
-def _born_small(instance: Instance, known: Instance | None) -> bool:
+def _born_small(instance: Instance, known: Instance | None, most: int) -> bool:
     if known is not None and known.context is instance.context and known.meta is instance.meta:
         return True
     chars, left = 0, list[JsonValue]((instance.context, instance.meta))
-    while left and chars <= LARGEST_CHARS:  # what is far larger is not walked through at every transition
+    while left and chars <= most:  # what is far larger is not walked through at every transition
         value = left.pop()
         if isinstance(value, str):
             chars += len(value)
@@ -63,4 +65,4 @@ def _born_small(instance: Instance, known: Instance | None) -> bool:
         elif isinstance(value, Sequence):
             left.extend(value)
         chars += 2
-    return chars <= LARGEST_CHARS
+    return chars <= most
