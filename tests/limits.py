@@ -20,6 +20,8 @@ class Limits:
     """Steps of one random walk through a state machine."""
     children: int
     """Nodes of a wide tree."""
+    nodes: int
+    """Nodes of a tree to which everything happens."""
     instances: int
     """Instances of a throughput or fairness test."""
     deadline_sec: float
@@ -27,9 +29,13 @@ class Limits:
 
 
 _TABLE = {
-    "small": Limits(kills=1, examples=20, steps=20, children=50, instances=20, deadline_sec=30),
-    "normal": Limits(kills=3, examples=100, steps=50, children=450, instances=100, deadline_sec=30),
-    "large": Limits(kills=30, examples=2000, steps=200, children=5000, instances=2000, deadline_sec=60),
+    "small": Limits(kills=1, examples=20, steps=20, children=50, nodes=60, instances=20, deadline_sec=30),
+    "normal": Limits(
+        kills=3, examples=100, steps=50, children=450, nodes=400, instances=100, deadline_sec=30
+    ),
+    "large": Limits(
+        kills=30, examples=2000, steps=200, children=5000, nodes=10_000, instances=2000, deadline_sec=60
+    ),
 }
 
 LOAD = os.environ.get("CHATFLOW_TEST_LOAD", "normal")

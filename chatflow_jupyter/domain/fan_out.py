@@ -10,13 +10,14 @@ from .draft import Draft
 from .events import EventType
 from .ids import child_id
 from .instance import Failure, FanOut, Instance, ParentLink, Spawned, Status
-from .json_values import JsonObject, JsonValue
+from .json_values import JsonObject, JsonValue, encoded_size_bytes
 from .quota_rules import no_room
 from .references import resolve
 from .requests import ChildResult
 
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 255
+MAX_CONTEXTS_BYTES = 64 * 1024 * 1024
 REOPENED = str(Status.RUNNING)
 _UNSUCCESSFUL = frozenset({str(Status.FAILED), str(Status.TERMINATED)})
 
@@ -242,8 +243,14 @@ def _items(spec: Children, view: JsonObject) -> Sequence[JsonValue]:
 def _count(draft: Draft) -> int:
     """Every key and every context must resolve before the first child is born; returns how many there are."""
     taken = set(known_children(draft.instance))
-    before = len(taken)
+    before, size_bytes = len(taken), 0
     for wanted in _wanted(draft):
+        size_bytes += encoded_size_bytes(wanted.context)
+        if size_bytes > MAX_CONTEXTS_BYTES:
+            raise ValueError(
+                f"their contexts are more than {MAX_CONTEXTS_BYTES} bytes together; hand large data over as "
+                "artifacts and read it with ctx.parent_input"
+            )
         if wanted.key in taken:
             raise ValueError(f"the key {wanted.key!r} appears twice")
         taken.add(wanted.key)

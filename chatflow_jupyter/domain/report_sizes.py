@@ -21,7 +21,7 @@ def outcome_size_fault(outputs: JsonObject) -> str | None:
 
 
 def spawned_size_fault(spawned: Sequence[Spawned]) -> str | None:
-    """Return why the children are too large, or None: the parent's row holds them until they have ended."""
+    """Return why the children are too large, or None: they are in one report, and one commit."""
     size_bytes = encoded_size_bytes([[each.schema_ref, each.key, each.context] for each in spawned])
     if size_bytes <= MAX_SPAWNED_BYTES:
         return None

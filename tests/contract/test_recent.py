@@ -5,7 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from chatflow_jupyter.adapters.sql import open_sqlite
-from chatflow_jupyter.adapters.sql.recent import LARGEST_CHARS, MOST_KEPT, RecentInstances
+from chatflow_jupyter.adapters.sql.recent import (
+    LARGEST_CHARS,
+    LARGEST_PARENT_CHARS,
+    MOST_KEPT,
+    MOST_PARENTS_KEPT,
+    RecentInstances,
+)
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.conftest import StillClock
@@ -80,3 +86,28 @@ def test_the_one_unchanged_longest_goes_first() -> None:
     recent.keep((instance, 1) for instance in instances[:-1])
     recent.keep([(replace(instances[0], seq=2), 1), (instances[-1], 1)])
     assert [kept(recent, each) is None for each in instances[:3]] == [False, True, False]
+
+
+def parent(name: str, **context: object) -> Instance:
+    known: dict[str, object] = {"children": {"k": {"status": "completed"}}}
+    return new_instance(name, variables=known, context=context)
+
+
+def test_a_parent_of_a_long_list_is_kept_for_it_is_read_at_the_end_of_each_child() -> None:
+    recent, instance = RecentInstances(), parent("a", items=list(range(LARGEST_CHARS)))
+    recent.keep([(instance, LARGEST_PARENT_CHARS)])
+    assert kept(recent, instance) == instance
+    recent.keep([(replace(instance, seq=2), LARGEST_PARENT_CHARS + 1)])
+    assert kept(recent, instance) is None
+    recent.keep([(parent("a", text="x" * LARGEST_PARENT_CHARS), 1)])
+    assert kept(recent, instance) is None
+
+
+def test_of_parents_only_a_few_are_kept_and_one_that_ended_is_not() -> None:
+    recent, others = RecentInstances(), new_instance("other")
+    parents = [parent(f"p{number}") for number in range(MOST_PARENTS_KEPT + 1)]
+    recent.keep([(others, 1), *((each, 1) for each in parents)])
+    assert [kept(recent, each) is not None for each in parents] == [False] + [True] * MOST_PARENTS_KEPT
+    assert kept(recent, others) == others
+    recent.keep([(replace(parents[1], seq=2, status=Status.COMPLETED), 1)])
+    assert kept(recent, parents[1]) is None

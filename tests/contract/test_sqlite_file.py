@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 
 from chatflow_jupyter.adapters.sql import migrations, mounts, open_sqlite, sqlite_engines, sqlite_file
 from chatflow_jupyter.adapters.sql.read_only import copy_store
+from chatflow_jupyter.adapters.sql.row_faults import faults_of_database
 from chatflow_jupyter.adapters.sql.schema import REVISION, metadata
 from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
 from chatflow_jupyter.domain.ids import Principal
@@ -154,9 +155,14 @@ async def test_what_a_subtree_has_used_is_counted_up_when_a_home_is_upgraded(
     older_home(path, "0002_pre")
     with closing(sqlite3.connect(path)) as connection, connection:
         grown_up(connection)
+        connection.execute(
+            "INSERT INTO instances SELECT tenant_id, 'wfi_odd', root_id, instance_id, 'q', 9, feature_id, "
+            "name, born + 9, created_at, seq, status, waiting_reason, paused, birth, '{' FROM instances "
+            "WHERE instance_id = 'wfi_child'"
+        )
     storage = await open_sqlite(path, clock=clock)
     (root,) = [one for one in await storage.instances(LOCAL, InstanceFilter()) if one.descendants]
-    child, grandchild = (await storage.tree(LOCAL, root.instance_id))[1:]
+    child, grandchild = (await storage.tree(LOCAL, root.instance_id, limit=3))[1:]
     own = Limit(instance_id=root.instance_id, max_duration_sec=60, max_children=9)
     assert (root.lineage, root.limits) == ((), (own,))
     assert (child.lineage, grandchild.lineage) == ((own,), child.limits)
@@ -164,6 +170,10 @@ async def test_what_a_subtree_has_used_is_counted_up_when_a_home_is_upgraded(
     assert used.by(root.instance_id) == Usage(spent_sec=7.0, children=4)
     assert used.by(child.instance_id) == Usage(spent_sec=5.0, children=2)
     assert used.in_tree == 4
+    assert child.variables == {"children": {"k": {"spent_sec": 4.0, "descendants": 0, "status": "completed"}}}
+    assert [one.key for one in child.spawned] == ["s", "t"]
+    (odd,) = await storage._database.read(lambda c: faults_of_database(c, 9))
+    assert odd.startswith("table instances, row local wfi_odd"), "one that cannot be read stays as it is"
     await storage.close()
 
 
@@ -197,6 +207,7 @@ def grown_up(connection: sqlite3.Connection) -> None:
             "spent_sec": spent,
             "descendants": descendants,
             "variables": {"children": entries},
+            "spawned": [["leaf", "s", {"n": 1}], ["leaf", "t", {}]] if entries else [],
         }
         connection.execute(
             "UPDATE instances SET birth = ?, state = ? WHERE instance_id = ?",

@@ -188,6 +188,27 @@ def test_a_child_goes_no_deeper_than_its_root_allows(world: World) -> None:
     run(story())
 
 
+def test_a_large_value_is_not_copied_into_children_without_end(world: World) -> None:
+    async def story() -> None:
+        definition = """\
+name: copier
+phases:
+  - name: copies
+    children: {schema: ./leaf.yaml, foreach: context.items, context: {all: {field: context.large}}}
+"""
+        context = {"items": list(range(80)), "large": "x" * 1024 * 1024}
+        root = await world.new(definition, context=context)
+        assert root.failure is not None
+        assert root.failure.code == "invalid_children"
+        assert root.failure.message.startswith(
+            "children: their contexts are more than 67108864 bytes together"
+        )
+        few = await world.new(definition, context={**context, "items": [1, 2]})
+        assert few.waiting_reason is WaitingReason.CHILDREN
+
+    run(story())
+
+
 def test_a_tree_without_limits_is_not_asked_for_what_it_used(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

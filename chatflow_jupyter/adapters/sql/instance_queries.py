@@ -8,7 +8,7 @@ from chatflow_jupyter.domain.instance import ENDED, Instance
 from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter
 
 from .encoding import from_us
-from .instance_rows import instance_of
+from .parts import whole
 from .schema import IS_ROOT, instances
 from .statements import Statement
 
@@ -56,7 +56,7 @@ def instance(connection: Connection, tenant_id: TenantId, instance_id: InstanceI
     row = SELECT_INSTANCE.run(connection, tenant=tenant_id, instance=instance_id).first()
     if row is None:
         raise NotFound(f"no instance {instance_id}")
-    return instance_of(row)
+    return whole(connection, row)
 
 
 def listed(connection: Connection, tenant_id: TenantId, wanted: InstanceFilter) -> tuple[Instance, ...]:
@@ -83,7 +83,7 @@ def listed(connection: Connection, tenant_id: TenantId, wanted: InstanceFilter) 
         if place is None or place.parent_id != wanted.parent_id:
             return ()
         query = _after(query, wanted, place.born, place.parent_phase, place.child_index)
-    return tuple(map(instance_of, connection.execute(query.limit(wanted.limit))))
+    return tuple(whole(connection, row) for row in connection.execute(query.limit(wanted.limit)).all())
 
 
 def feature_counts(connection: Connection, tenant_id: TenantId, feature_id: str) -> tuple[FeatureCount, ...]:
@@ -122,9 +122,9 @@ def nodes(
     """Return the nodes under a root in order of creation."""
     this = {"tenant": tenant_id, "root": root_id, "most": limit}
     if after is None:
-        return tuple(map(instance_of, NODES_OF_TREE.run(connection, **this)))
+        return tuple(whole(connection, row) for row in NODES_OF_TREE.run(connection, **this).all())
     place = SELECT_PLACE.run(connection, tenant=tenant_id, instance=after).first()
     if place is None or place.root_id != root_id:
         return ()
     rows = NODES_AFTER.run(connection, **this, born_then=place.born, last=after)
-    return tuple(map(instance_of, rows))
+    return tuple(whole(connection, row) for row in rows.all())

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from sqlalchemy import Row
 
 from chatflow_jupyter.domain.definition import Quota
+from chatflow_jupyter.domain.fan_out import known_children
 from chatflow_jupyter.domain.ids import RunAs
 from chatflow_jupyter.domain.instance import (
     CurrentAttempt,
@@ -16,7 +17,6 @@ from chatflow_jupyter.domain.instance import (
     ParentLink,
     PhaseRecord,
     PhaseState,
-    Spawned,
     Status,
     Undoing,
     WaitingReason,
@@ -73,8 +73,11 @@ def birth_columns(instance: Instance) -> dict[str, Any]:
 
 
 def state_columns(instance: Instance) -> dict[str, Any]:
-    """Return the columns that every transition writes."""
+    """Return the columns that every transition writes; `parts` writes what it knows of children."""
     attempt, fan_out, failure = instance.attempt, instance.fan_out, instance.failure
+    variables, apart = instance.variables, (len(known_children(instance)), len(instance.spawned))
+    if apart[0]:
+        variables = {**variables, "children": {}}
     state: dict[str, Any] = {
         "updated_at": to_us(instance.updated_at),
         "started_at": optional_us(instance.started_at),
@@ -85,12 +88,12 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "attempt": attempt and [attempt.attempt_id, attempt.number, attempt.started],
         "gate": instance.gate and gate_to_json(instance.gate),
         "fan_out": fan_out and [fan_out.total, fan_out.started, fan_out.ended, fan_out.failed],
-        "spawned": [[one.schema_ref, one.key, one.context] for one in instance.spawned],
         "reported_risk": instance.reported_risk,
         "spent_sec": instance.spent_sec,
         "descendants": instance.descendants,
         "failure": None if failure is None else failure_to_json(failure),
-        "variables": instance.variables,
+        "variables": variables,
+        **({} if apart == (0, 0) else {"apart": apart}),
         **({} if instance.deadline_at is None else {"deadline_at": to_us(instance.deadline_at)}),
         **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
         **asked_to_json(instance.hooks_asked),
@@ -106,7 +109,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
 
 @decodes("instances", "tenant_id", "instance_id")
 def instance_of(row: Row[Any]) -> Instance:
-    """Return the instance of a row that has every column but `born`."""
+    """Return the instance of a row that has every column but `born`, without what its `parts` hold."""
     birth, state = from_json(row.birth), from_json(row.state)
     attempt, fan_out, failure = state["attempt"], state["fan_out"], state["failure"]
     return Instance(
@@ -135,7 +138,6 @@ def instance_of(row: Row[Any]) -> Instance:
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
         gate=gate_of(state.get("gate")),
-        spawned=_spawned_of(state.get("spawned", ())),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
@@ -173,10 +175,6 @@ def _undoing_of(stored: Mapping[str, Any] | None) -> Undoing | None:
         failure=failure and Failure(**failure),
         done=stored["done"],
     )
-
-
-def _spawned_of(stored: Sequence[Sequence[Any]]) -> tuple[Spawned, ...]:
-    return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
 
 
 def _times_of(state: Mapping[str, Any]) -> dict[str, Any]:

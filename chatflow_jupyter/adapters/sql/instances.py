@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import artifacts, attempts, continuations, events, request_keys, trees, usage
+from . import artifacts, attempts, continuations, events, parts, request_keys, trees, usage
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -83,6 +83,7 @@ def _advance(connection: Connection, tenant_id: TenantId, before: Instance, afte
         raise SeqConflict(f"instance {after.instance_id} is at transition {stored}, not {before.seq}")
     if not same_birth(before, after):
         CHANGE_BIRTH.write(connection, **this, **birth_columns(after))
+    parts.write(connection, before, after)
     return len(columns["state"])
 
 
@@ -116,3 +117,6 @@ def _insert_births(connection: Connection, applied: list[Transition], position: 
             )
         position += len(transition.decision.events)
     INSERT_INSTANCE.write_many(connection, rows)
+    for transition in applied:
+        if transition.before is None:
+            parts.write(connection, None, transition.decision.instance)

@@ -1,13 +1,19 @@
-"""Instances as this process last committed them: the next transition need not read what was just written."""
+"""Instances as this process last committed them: the next transition need not read what was just written.
+
+Parents know much of their children, and are read for each of them: of these a few are kept.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
 
+from chatflow_jupyter.domain.fan_out import known_children
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonValue
 
 MOST_KEPT = 256
+LARGEST_PARENT_CHARS = 1024 * 1024  # what they know of children is not counted: there are few of them
+MOST_PARENTS_KEPT = 16
 LARGEST_CHARS = 16 * 1024  # of an instance's stored state, and again of what it was created with
 
 
@@ -17,32 +23,39 @@ class RecentInstances:
     def __init__(self) -> None:
         """Start empty."""
         self._kept: dict[tuple[TenantId, InstanceId], Instance] = {}
+        self._parents: dict[tuple[TenantId, InstanceId], Instance] = {}
         self._lock = Lock()
 
     def of(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
         """Return the instance, or None when it is not kept."""
-        return self._kept.get((tenant_id, instance_id))
+        this = tenant_id, instance_id
+        return self._kept.get(this) or self._parents.get(this)
 
     def keep(self, committed: Iterable[tuple[Instance, int]]) -> None:
         """Keep what was just committed, each with the size of its stored state; nothing large or ended."""
         with self._lock:
             for instance, size_chars in committed:
                 this = instance.tenant_id, instance.instance_id
-                known = self._kept.get(this)
+                known = self.of(*this)
                 if known is not None and known.seq > instance.seq:
                     continue  # two commits were answered in the other order
                 self._kept.pop(this, None)
-                if size_chars <= LARGEST_CHARS and not instance.ended and _born_small(instance, known):
-                    self._kept[this] = instance
+                self._parents.pop(this, None)
+                has_parts = known_children(instance) or instance.spawned
+                most = LARGEST_PARENT_CHARS if has_parts else LARGEST_CHARS
+                if size_chars <= most and not instance.ended and _born_small(instance, known, most):
+                    (self._parents if has_parts else self._kept)[this] = instance
             while len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
+            while len(self._parents) > MOST_PARENTS_KEPT:
+                del self._parents[next(iter(self._parents))]
 
 
-def _born_small(instance: Instance, known: Instance | None) -> bool:
+def _born_small(instance: Instance, known: Instance | None, most: int) -> bool:
     if known is not None and known.context is instance.context and known.meta is instance.meta:
         return True
     chars, left = 0, list[JsonValue]((instance.context, instance.meta))
-    while left and chars <= LARGEST_CHARS:  # what is far larger is not walked through at every transition
+    while left and chars <= most:  # what is far larger is not walked through at every transition
         value = left.pop()
         if isinstance(value, str):
             chars += len(value)
@@ -52,4 +65,4 @@ def _born_small(instance: Instance, known: Instance | None) -> bool:
         elif isinstance(value, Sequence):
             left.extend(value)
         chars += 2
-    return chars <= LARGEST_CHARS
+    return chars <= most

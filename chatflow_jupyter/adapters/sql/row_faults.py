@@ -14,6 +14,7 @@ from .deprecations import deprecation_of
 from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
 from .gate_rows import vote_of, waiver_of
 from .instance_rows import instance_of
+from .parts import missing, part_of
 from .request_keys import answer_of
 from .schema import metadata
 from .usage import usage_of
@@ -48,6 +49,7 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.blobs, blob_of),
     (schema.owners, rows.owner_of),
     (schema.usage, usage_of),
+    (schema.parts, part_of),
 )
 """What reads the rows of each table that holds more than ids and numbers."""
 
@@ -64,7 +66,17 @@ def faults_of_database(connection: Connection, most: int) -> list[str]:
         found += _broken(connection, reference, most)
     for table, decode in DECODERS:
         found += _faults_of_rows(connection, table, decode, most - len(found))
+    found += _missing_parts(connection, most - len(found))
     return list(dict.fromkeys(found))[:most]
+
+
+def _missing_parts(connection: Connection, most: int) -> list[str]:
+    if most <= 0:
+        return []
+    try:
+        return missing(connection, most)
+    except DRIVER_ERRORS as error:
+        return [f"table parts: {reason_of(error)}"]
 
 
 def _references(table: Table) -> list[ForeignKeyConstraint]:

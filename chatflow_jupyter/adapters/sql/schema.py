@@ -250,6 +250,19 @@ trees = Table(
     **clustered(),
 )
 
+parts = Table(
+    "parts",
+    metadata,
+    _text("tenant_id"),
+    _text("instance_id"),
+    Column("kind", Text, nullable=False, comment="child: what is known of an end; spawned: asked for"),
+    _number("place"),
+    Column("name", Text, nullable=False, comment="the child's key"),
+    Column("value", Text, nullable=False, comment="JSON"),
+    PrimaryKeyConstraint("tenant_id", "instance_id", "kind", "place"),
+    _of_instance(),
+)
+
 usage = Table(
     "usage",
     metadata,

@@ -112,7 +112,8 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
                 f"  go on:    {command('trigger', ident, '--data', quoted('{…}'))}",
             ]
         case WaitingReason.BUDGET:
-            return [f"waiting for budget: {detail}", f"  go on:    {command('trigger', ident)}"]
+            end = f"  it cannot be raised; to end it: {command('terminate', ident)}"
+            return [f"waiting for budget: {detail}", end]
         case WaitingReason.RETRY:
             return [f"waiting to try again: {detail}", f"  now:      {command('retry', ident)}"]
         case WaitingReason.HOOK:
