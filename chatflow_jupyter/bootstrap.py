@@ -26,6 +26,7 @@ from .services.definitions import Definitions
 from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
+from .services.schedules import Schedules
 from .services.templates import Templates
 from .services.upkeep import Upkeep
 from .services.waivers import Waivers
@@ -53,6 +54,7 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     waivers: Waivers
+    schedules: Schedules
     upkeep: Upkeep
     bus: InProcessBus
     store_file: int
@@ -67,6 +69,10 @@ class ChatFlow:
             home = self.settings.home
             message = f"{home} was removed or replaced while it was in use; what was running in it is ended"
             raise Unreachable(message, code="home_gone")
+
+    async def is_attended(self) -> bool:
+        """Whether any living process drives this home, and so starts what its schedules say."""
+        return any(is_alive(owner) for owner in await self.storage.owners())
 
     async def is_driven(self, tenant_id: TenantId, root_id: InstanceId) -> bool | None:
         """Return whether a living process drives that tree; None when none does and none is needed."""
@@ -104,6 +110,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
+            schedules=Schedules(storage, clock, UuidFactory()),
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),
@@ -232,13 +239,20 @@ async def _driving(
     await recovery.sweep()
     relaying, serving = Relay(storage, app.bus).run(), child.run(execution, engine.runner_gone)
     try:
-        async with _meanwhile(serving, dispatcher.run(), relaying, engine.watch()):
+        async with _meanwhile(serving, dispatcher.run(), relaying, engine.watch(), _firing(app, owner_id)):
             yield replace(app, engine=engine)
     finally:
         left_behind = await engine.leave()
         await recovery.sweep()
         if engine.hands_on and left_behind:
             await hand_over()
+
+
+async def _firing(app: ChatFlow, owner_id: OwnerId) -> None:
+    """Start what schedules say, for ever."""
+    from .services.firing import Firing
+
+    await Firing(app.storage, app.orchestrator, app.definitions, app.clock, owner_id).run()
 
 
 def _ender_of(owner_id: OwnerId, child: "RunnerChild") -> Callable[[AttemptRow], None]:

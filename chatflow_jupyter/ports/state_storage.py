@@ -43,6 +43,7 @@ from .records import (
     UnfinishedTree,
     Waiver,
 )
+from .schedules import ISchedules
 
 
 class IDefinitions(Protocol):
@@ -71,7 +72,8 @@ class IInstances(Protocol):
         dense and in order; each is in the outbox; a `StepTriggered` is there as the message
         `STEP_TRIGGERED` with event_type, instance_id, trigger_data and timestamp; queued attempts can be
         claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
-        the change; the consumed continuations are gone; the key, if any, answers from now on.
+        the change; the consumed continuations are gone; the key, if any, answers from now on; so does the
+        schedule, if any, as `change_schedule` leaves it, and raises the same.
         Creating an instance or an attempt that exists already changes nothing about it.
         Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, or when it has an
         artifact, not deleted, of another phase than `no_artifact_but` says; `StaleFence` when a
@@ -339,6 +341,7 @@ class IStateStorage(
     IEvents,
     IArtifactRows,
     IOwnership,
+    ISchedules,
     Protocol,
 ):
     """The whole store."""

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatflow_jupyter.adapters.sql import encoding, instance_rows, rows
+from chatflow_jupyter.adapters.sql import encoding, instance_rows, rows, schedule_rows
 from chatflow_jupyter.domain.decision import QueueAttempt
 from chatflow_jupyter.domain.definition import Definition, Quota
 from chatflow_jupyter.domain.events import Event, EventType
@@ -31,6 +31,7 @@ from chatflow_jupyter.domain.instance import (
     Vote,
     WaitingReason,
 )
+from chatflow_jupyter.domain.schedules import CatchUp, EntryKind, Order, Overlap, Schedule, ScheduleEntry
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
     AttemptRow,
@@ -67,7 +68,7 @@ SPECIAL: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-def values_of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def values_of(kind: type[Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Any value of a dataclass: text, numbers, times and JSON by the annotation of each field."""
     known = {
         "str": TEXT,
@@ -164,6 +165,30 @@ INSTANCES = values_of(
 )
 
 
+SCHEDULES = values_of(
+    Schedule,
+    order=values_of(
+        Order,
+        definition=REFERENCES,
+        context=OBJECT,
+        feature_id=st.none() | TEXT,
+        automation_level=st.none() | COUNT,
+    ),
+    cron=st.none() | TEXT,
+    catch_up=st.sampled_from(get_args(CatchUp)),
+    overlap=st.sampled_from(get_args(Overlap)),
+    **dict.fromkeys(("next_due_at", "last_due_at", "removed_at"), st.none() | TIME),
+    last_instance_id=st.none() | TEXT,
+)
+ENTRIES = values_of(
+    ScheduleEntry,
+    kind=st.sampled_from(get_args(EntryKind)),
+    due_at=st.none() | TIME,
+    instance_id=st.none() | TEXT,
+    detail=st.none() | TEXT,
+)
+
+
 def row(columns: Mapping[str, Any]) -> Any:  # stands for a row of the result
     return SimpleNamespace(**columns)
 
@@ -173,6 +198,16 @@ def test_instances(instance: Instance) -> None:
     columns = {**instance_rows.birth_columns(instance), **instance_rows.state_columns(instance)}
     ids = {"tenant_id": instance.tenant_id, "instance_id": instance.instance_id}
     assert instance_rows.instance_of(row({**ids, **columns})) == instance
+
+
+@given(SCHEDULES)
+def test_schedules(schedule: Schedule) -> None:
+    assert schedule_rows.schedule_of(row(schedule_rows.schedule_columns(schedule))) == schedule
+
+
+@given(SCHEDULES, ENTRIES)
+def test_entries_of_schedules(schedule: Schedule, entry: ScheduleEntry) -> None:
+    assert schedule_rows.entry_of(row(schedule_rows.entry_columns(schedule, 0, entry))) == entry
 
 
 @given(INSTANCES, INSTANCES)

@@ -22,6 +22,7 @@ from chatflow_jupyter.ports.records import (
     Transition,
 )
 
+from .schedules import check_step, take_step
 from .tables import Tables
 
 
@@ -34,6 +35,8 @@ class MemoryCommits:
         """See the port."""
         tables, tenant_id = self._tables, commit.tenant_id
         _check(tables, commit)
+        if commit.schedule is not None:
+            take_step(tables, commit.schedule)
         if commit.key is not None:
             tables.keys[(tenant_id, commit.key.principal, commit.key.key)] = commit.key
         for transition in commit.transitions:
@@ -55,6 +58,8 @@ class MemoryCommits:
 
 
 def _check(tables: Tables, commit: Commit) -> None:
+    if commit.schedule is not None:
+        check_step(tables, commit.schedule)
     key = commit.key
     if key is not None:
         stored = tables.keys.get((commit.tenant_id, key.principal, key.key))

@@ -8,8 +8,18 @@ from typing import Literal
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
 from chatflow_jupyter.domain.errors import NotFound, StaleFence
 from chatflow_jupyter.domain.events import StoredEvent
-from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, Sha256, TenantId, WaiverId
+from chatflow_jupyter.domain.ids import (
+    AttemptId,
+    InstanceId,
+    OwnerId,
+    Principal,
+    ScheduleId,
+    Sha256,
+    TenantId,
+    WaiverId,
+)
 from chatflow_jupyter.domain.instance import Instance, Vote
+from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -55,6 +65,10 @@ class Tables:
     journal: dict[tuple[TenantId, InstanceId, str, str], JournalEntry] = field(default_factory=dict)
     owners: dict[OwnerId, Owner] = field(default_factory=dict)
     tree_owners: dict[tuple[TenantId, InstanceId], OwnerId | None] = field(default_factory=dict)
+    schedules: dict[tuple[TenantId, ScheduleId], Schedule] = field(default_factory=dict)
+    schedule_log: defaultdict[tuple[TenantId, ScheduleId], list[tuple[int, ScheduleEntry]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     last_outbox_id: int = 0
     last_continuation_id: int = 0
 

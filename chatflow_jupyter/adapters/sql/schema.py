@@ -1,7 +1,8 @@
 """The tables. Every key and index of tenant data starts with `tenant_id`.
 
-`timers`, `continuations` and `outbox` are dispatch tables: ids and times, read across tenants.
-Times are whole microseconds since 1970 in UTC. JSON is text: what is asked for has a column of its own.
+`timers`, `continuations`, `outbox` and `due_schedules` are dispatch tables: ids and times, read across
+tenants. Times are whole microseconds since 1970 in UTC. JSON is text: what is asked for has a column of
+its own.
 """
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0003_pre"
+REVISION = "0006_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
