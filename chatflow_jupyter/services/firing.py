@@ -53,13 +53,15 @@ class Firing:
         self._told: set[str] = set()
 
     async def run(self) -> None:
-        """Fire for ever, waking at changes and due times; a fault is logged and tried again."""
+        """Fire for ever, looking at due times and every second; a fault is logged and tried again.
+
+        It does not wake at commits, as the dispatcher does: nearly none of them is about a schedule.
+        """
         told = ""
         while True:
-            seen = self._storage.change_token()
             try:
                 if not await self.step():
-                    await self._storage.wait_for_change(seen, await self._rest_sec())
+                    await asyncio.sleep(await self._rest_sec())
                 told = ""
                 continue
             except ChatFlowError as error:

@@ -10,7 +10,12 @@ from tests.docs.pages import DOCS
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 
-PLAYED = {"ask-several-people.md": 20, "start-children-from-a-notebook.md": 11, "undo-what-was-done.md": 16}
+PLAYED = {
+    "ask-several-people.md": 20,
+    "run-on-a-schedule.md": 12,
+    "start-children-from-a-notebook.md": 11,
+    "undo-what-was-done.md": 16,
+}
 """Pages with console blocks, and how many commands there are at least."""
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Failure
+from chatflow_jupyter.domain.schedules import ScheduleEntry
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
+from chatflow_jupyter.interfaces.cli.schedule_wording import entry_object, schedule_object
 from chatflow_jupyter.interfaces.cli.shapes import (
     artifact_object,
     event_object,
@@ -18,6 +20,7 @@ from chatflow_jupyter.interfaces.cli.shapes import (
 )
 from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
 from chatflow_jupyter.services.gate_now import gate_now
+from tests.contract.making_schedules import plan
 from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
 from tests.docs.pages import DOCS, blocks, plain, rows, section
 
@@ -66,6 +69,14 @@ def test_the_fields_of_a_waiver() -> None:
         expires_at=EPOCH,
     )
     assert [name for name, _ in _told("Waivers")] == list(waiver_object(waiver, "active"))
+
+
+def test_the_fields_of_a_schedule_and_its_log() -> None:
+    entry = ScheduleEntry(kind="fired", at=EPOCH)
+    assert [name for name, _ in _told("Schedules")] == [
+        *schedule_object(plan("nightly"), driven=True),
+        *entry_object(entry),
+    ]
 
 
 def test_the_fields_of_an_event() -> None:
