@@ -31,20 +31,27 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class When:
+    """When something is to be started: by `cron`, or once `at` that moment; `zone` is an IANA name."""
+
+    zone: str
+    cron: str | None = None
+    at: datetime | None = None
+    catch_up: CatchUp = "last"
+    overlap: Overlap = "skip"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NewSchedule:
-    """What a caller asks for: `record` started by `cron`, or once `at` that moment."""
+    """What a caller asks for: `record`, or with `follow` what `what` names then, started `when`."""
 
     name: str
     what: str
     record: DefinitionRecord
     context: JsonObject
     principal: Principal
-    zone: str
-    cron: str | None = None
-    at: datetime | None = None
+    when: When
     follow: bool = False
-    catch_up: CatchUp = "last"
-    overlap: Overlap = "skip"
     feature_id: str | None = None
     automation_level: int | None = None
 
@@ -62,7 +69,8 @@ class Schedules:
         """Store a schedule and return it; raises `InvalidInput`, and `Conflict` when its name is taken."""
         now = self._clock.now()
         check_new(new, now)
-        due_at = new.at if new.cron is None else next_after(new.cron, new.zone, now)
+        when = new.when
+        due_at = when.at if when.cron is None else next_after(when.cron, when.zone, now)
         schedule = Schedule(
             tenant_id=new.record.tenant_id,
             schedule_id=ScheduleId(f"sch_{self._ids.token()}"),
@@ -76,10 +84,10 @@ class Schedules:
                 feature_id=new.feature_id,
                 automation_level=new.automation_level,
             ),
-            cron=new.cron,
-            zone=new.zone,
-            catch_up=new.catch_up,
-            overlap=new.overlap,
+            cron=when.cron,
+            zone=when.zone,
+            catch_up=when.catch_up,
+            overlap=when.overlap,
             created_at=now,
             next_due_at=due_at,
         )
@@ -100,9 +108,7 @@ class Schedules:
         found = [one for one in known if name in (one.name, one.schedule_id)]
         found = [one for one in found if one.removed_at is None] or (found if removed else [])
         if not found:
-            shown = name if name.isprintable() else repr(name)
-            message = "there is no such schedule; `chatflow schedules list` shows those there are"
-            raise NotFound(f"{shown[:80]}: {message}")
+            raise unknown_schedule(name)
         return found[0]
 
     async def log(self, schedule: Schedule, limit: int) -> Sequence[ScheduleEntry]:
@@ -144,6 +150,13 @@ class Schedules:
         raise SeqConflict(f"schedule {name}: {MAX_RACES} other changes came first; try again")
 
 
+def unknown_schedule(name: str) -> NotFound:
+    """Return the error that there is no schedule of that name."""
+    shown = name if name.isprintable() else repr(name)
+    message = "there is no such schedule; `chatflow schedules list` shows those there are"
+    return NotFound(f"{shown[:80]}: {message}")
+
+
 def _as_it_is(schedule: Schedule) -> Conflict:
     if schedule.paused:
         return Conflict(f"schedule {schedule.name} is paused already", code="paused")
@@ -162,9 +175,23 @@ def upcoming(schedule: Schedule, count: int) -> list[datetime]:
 
 def check_new(new: NewSchedule, now: datetime) -> None:
     """Raise `InvalidInput` for a schedule that cannot be, whatever is in the store."""
-    if not _NAME.fullmatch(new.name):
+    check_name(new.name)
+    check_plan(new.when, now)
+    if new.automation_level is not None and not 0 <= new.automation_level <= 100:
+        raise InvalidInput(f"automation level: {new.automation_level} is not between 0 and 100")
+    check_json(new.context, what="parameters")
+    checked_context(new.record.definition, new.context)
+
+
+def check_name(name: str) -> None:
+    """Raise `InvalidInput` for what no schedule can be called."""
+    if not _NAME.fullmatch(name):
         wanted = "a letter or digit, then letters, digits, `.`, `_` and `-`, at most 64 characters"
-        raise InvalidInput(f"schedule name {new.name[:80]!r}: {wanted}")
+        raise InvalidInput(f"schedule name {name[:80]!r}: {wanted}")
+
+
+def check_plan(new: When, now: datetime) -> None:
+    """Raise `InvalidInput` for times that cannot be, and rules that could not do what they say."""
     zone_of(new.zone)
     if (new.cron is None) == (new.at is None):
         raise InvalidInput("a schedule has either a cron expression or one moment: --cron or --at")
@@ -179,10 +206,15 @@ def check_new(new: NewSchedule, now: datetime) -> None:
         )
     if new.catch_up == "none" and new.overlap == "queue":
         raise InvalidInput("overlap queue needs catch-up last or all: what has waited is late")
-    if new.automation_level is not None and not 0 <= new.automation_level <= 100:
-        raise InvalidInput(f"automation level: {new.automation_level} is not between 0 and 100")
-    check_json(new.context, what="parameters")
-    checked_context(new.record.definition, new.context)
 
 
-__all__ = ["NewSchedule", "Schedules", "check_new", "upcoming"]
+__all__ = [
+    "NewSchedule",
+    "Schedules",
+    "When",
+    "check_name",
+    "check_new",
+    "check_plan",
+    "unknown_schedule",
+    "upcoming",
+]

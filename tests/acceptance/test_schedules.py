@@ -127,6 +127,19 @@ def test_what_passed_while_nobody_was_there_is_made_up_for_once_and_told(
     assert "is paused already" in product.run("schedules", "pause", "often", status=7).err
 
 
+def test_a_background_runner_stays_for_what_is_due_within_its_idle_time_and_not_for_the_rest(
+    product: Product, workshop: Workshop
+) -> None:
+    notebook = planned(product, workshop)
+    product.run("schedules", "add", "soon", notebook, "--at", "+9s", status=0)
+    product.run("schedules", "add", "later", notebook, "--at", "+1d", status=0)
+    idle = {"CHATFLOW_BACKGROUND__IDLE_SEC": "8"}
+    product.run("run", workshop.notebook("quick.ipynb", ["mark('quick')"]), "--detach", status=0, **idle)
+    until(lambda: workshop.marks["ran"], what="the background runner was still there")
+    product.none_left(deadline_sec=30)
+    assert shown(product, "later")["state"] == "active"
+
+
 def test_run_now_goes_on_in_the_background_and_the_log_says_who_asked(
     product: Product, workshop: Workshop
 ) -> None:

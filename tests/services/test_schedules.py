@@ -1,17 +1,19 @@
 """Schedules with everything around them: when they fire, what they do not, and what is said about it."""
 
+import logging
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, SeqConflict
-from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, OwnerId
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, SeqConflict, StoreDamaged
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, OwnerId, ScheduleId, TenantId
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.domain.schedules import Schedule, scheduled_at_of
 from chatflow_jupyter.ports.records import InstanceFilter
 from chatflow_jupyter.services.firing import Firing
-from chatflow_jupyter.services.schedules import NewSchedule, Schedules, upcoming
+from chatflow_jupyter.services.schedules import NewSchedule, Schedules, When, upcoming
 from tests.services.world import LINEAR, CountedIds, ProcessDied, World, run
 
 NEEDY = """\
@@ -42,8 +44,18 @@ class Plans:
         """Publish a definition and plan it, by default every full hour."""
         folder = self.world.template("planned", definition)
         record = await self.world.definitions.publish_folder(folder, LOCAL_TENANT)
-        values = {"cron": None if "at" in fields else "0 * * * *", "zone": "UTC", "context": {}, **fields}
-        new = NewSchedule(name=name, what=f"{folder}/", record=record, principal=LOCAL_PRINCIPAL, **values)
+        known = {field.name for field in dataclass_fields(When)}
+        times = {"cron": None if "at" in fields else "0 * * * *", "zone": "UTC"}
+        times |= {key: value for key, value in fields.items() if key in known}
+        rest = {"context": {}} | {key: value for key, value in fields.items() if key not in known}
+        new = NewSchedule(
+            name=name,
+            what=f"{folder}/",
+            record=record,
+            principal=LOCAL_PRINCIPAL,
+            when=When(**times),
+            **rest,
+        )
         return await self.schedules.add(new)
 
     async def turn(self, **much: float) -> list[str]:
@@ -297,6 +309,32 @@ def test_what_cannot_be_started_is_told_once_and_the_next_time_may_be_better(pla
         plans.world.template("planned", LINEAR)
         await plans.finish()
         assert await plans.turn(hours=1) == ["fired", "fired"]
+
+    run(story())
+
+
+def test_a_schedule_that_cannot_be_read_or_looked_at_holds_up_no_other(
+    plans: Plans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        broken = {(await plans.add(name)).schedule_id: name for name in ("damaged", "odd")}
+        await plans.add("sound")
+        read = plans.world.storage.schedule
+
+        async def schedule(tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
+            if broken.get(schedule_id) == "damaged":
+                raise StoreDamaged("that row is damaged")
+            if broken.get(schedule_id) == "odd":
+                raise RuntimeError("nobody thought of that")
+            return await read(tenant_id, schedule_id)
+
+        monkeypatch.setattr(plans.world.storage, "schedule", schedule)
+        with caplog.at_level(logging.WARNING):
+            assert await plans.turn(hours=1) == ["fired"]
+            assert not await plans.firing.step()
+        assert caplog.text.count("that row is damaged") == 1
+        monkeypatch.undo()
+        assert await plans.turn(minutes=1) == ["fired", "fired"]
 
     run(story())
 

@@ -22,12 +22,19 @@ from chatflow_jupyter.interfaces.cli.schedule_wording import (
     schedule_object,
     schedule_row,
 )
-from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session
+from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session, settings_of
 from chatflow_jupyter.interfaces.cli.shapes import print_json, shown_time
 from chatflow_jupyter.interfaces.cli.tables import shown_table
 from chatflow_jupyter.services.cron_times import zone_of
 from chatflow_jupyter.services.firing import Firing
-from chatflow_jupyter.services.schedules import NewSchedule, upcoming
+from chatflow_jupyter.services.schedules import (
+    NewSchedule,
+    When,
+    check_name,
+    check_plan,
+    unknown_schedule,
+    upcoming,
+)
 
 SHOWN_AFTER_ADDING = 3
 MOST = 1000
@@ -54,9 +61,8 @@ def listing(options: argparse.Namespace) -> int:
 
 def add(options: argparse.Namespace) -> int:
     """Keep a new schedule."""
-    zone = options.zone or local_zone()
-    zone_of(zone)
-    at = None if options.at is None else moment_of(options.at, zone, datetime.now(UTC))
+    check_name(options.name)
+    check_plan(_when(options, datetime.now(UTC)), datetime.now(UTC))
     order = order_of(options)
     what = str(Path(order.what).absolute()) if order.what.endswith(".ipynb") else order.what
 
@@ -68,12 +74,8 @@ def add(options: argparse.Namespace) -> int:
             record=record,
             context=order.contexts[0],
             principal=session.principal,
-            zone=zone,
-            cron=options.cron,
-            at=at,
+            when=_when(options, session.app.clock.now()),  # what is from now on is from this now
             follow=options.follow,
-            catch_up=options.catch_up,
-            overlap=options.overlap,
             feature_id=options.feature,
             automation_level=options.automation_level,
         )
@@ -86,11 +88,24 @@ def add(options: argparse.Namespace) -> int:
     return in_session(options, "query", store)
 
 
+def _when(options: argparse.Namespace, now: datetime) -> When:
+    zone = options.zone or local_zone()
+    zone_of(zone)
+    return When(
+        zone=zone,
+        cron=options.cron,
+        at=None if options.at is None else moment_of(options.at, zone, now),
+        catch_up=options.catch_up,
+        overlap=options.overlap,
+    )
+
+
 def show(options: argparse.Namespace) -> int:
     """Print one schedule with its next times and its log."""
     for name, count in (("--next", options.next), ("--log", options.log)):
         if not 0 <= count <= MOST:
             raise InvalidInput(f"{name} {count}: a number from 0 to {MOST}")
+    _require_a_home(options)
 
     async def answer(session: Session) -> int:
         schedules = session.app.schedules
@@ -115,6 +130,7 @@ def show(options: argparse.Namespace) -> int:
 
 def change(options: argparse.Namespace, verb: Literal["pause", "resume", "remove"]) -> int:
     """Pause, resume or remove a schedule."""
+    _require_a_home(options)
 
     async def act(session: Session) -> int:
         schedules = session.app.schedules
@@ -128,6 +144,7 @@ def change(options: argparse.Namespace, verb: Literal["pause", "resume", "remove
 
 def run_now(options: argparse.Namespace) -> int:
     """Start one instance of a schedule at once, in the background."""
+    _require_a_home(options)
 
     async def start(session: Session) -> int:
         app = session.app
@@ -142,6 +159,12 @@ def run_now(options: argparse.Namespace) -> int:
         return 0
 
     return in_session(options, "query", start)
+
+
+def _require_a_home(options: argparse.Namespace) -> None:
+    """Raise `NotFound` where there is no home: a question makes none."""
+    if not settings_of(options).home.exists():
+        raise unknown_schedule(options.name)
 
 
 async def _print(session: Session, schedule: Schedule, count: int) -> None:
