@@ -31,6 +31,7 @@ from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
 from .services.processing import Processing
 from .services.queries import Queries
+from .services.schedules import Schedules
 from .services.templates import Templates
 from .services.upkeep import Upkeep
 from .services.versions import Versions
@@ -61,6 +62,7 @@ class ChatFlow:
     queries: Queries
     advice: Advice
     waivers: Waivers
+    schedules: Schedules
     versions: Versions
     upkeep: Upkeep
     bus: InProcessBus
@@ -78,6 +80,10 @@ class ChatFlow:
             home = self.settings.home
             message = f"{home} was removed or replaced while it was in use; what was running in it is ended"
             raise Unreachable(message, code="home_gone")
+
+    async def is_attended(self) -> bool:
+        """Whether any living process drives this home, and so starts what its schedules say."""
+        return any(is_alive(owner) for owner in await self.storage.owners())
 
     async def is_driven(self, tenant_id: TenantId, root_id: InstanceId) -> bool | None:
         """Return whether a living process drives that tree; None when none does and none is needed."""
@@ -119,6 +125,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             advice=Advice(storage, pinned),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
             versions=Versions(storage, artifacts, definitions, clock),
+            schedules=Schedules(storage, clock, UuidFactory()),
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),
             store_file=_number_of(settings.database),
@@ -270,7 +277,8 @@ async def _driving(
     serving = child.run(_execution_for(app, pinned, owner_id), engine.runner_gone)
     relaying, calling = Relay(storage, app.bus).run(), runs.run(dispatcher.apply_note)
     try:
-        async with _meanwhile(serving, dispatcher.run(), calling, relaying, engine.watch()):
+        working = (dispatcher.run(), engine.watch(), _firing(app, owner_id))
+        async with _meanwhile(serving, calling, relaying, *working):
             yield replace(app, engine=engine)
     finally:
         left_behind = await engine.leave()
@@ -293,6 +301,13 @@ def _execution_for(app: ChatFlow, pinned: PinnedDefinitions, owner_id: OwnerId) 
         lease_sec=app.settings.runner_lease_sec,
         processing=app.processing,
     )
+
+
+async def _firing(app: ChatFlow, owner_id: OwnerId) -> None:
+    """Start what schedules say, for ever."""
+    from .services.firing import Firing
+
+    await Firing(app.storage, app.orchestrator, app.definitions, app.clock, owner_id).run()
 
 
 def _ender_of(owner_id: OwnerId, child: "RunnerChild") -> Callable[[AttemptRow], None]:

@@ -17,6 +17,7 @@ OwnerId = NewType("OwnerId", str)
 Principal = NewType("Principal", str)
 Sha256 = NewType("Sha256", str)
 WaiverId = NewType("WaiverId", str)
+ScheduleId = NewType("ScheduleId", str)
 
 LOCAL_TENANT = TenantId("local")
 LOCAL_PRINCIPAL = Principal("local")

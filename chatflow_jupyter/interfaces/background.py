@@ -6,6 +6,7 @@ Started as `python -P -m chatflow_jupyter.interfaces.background` by `--detach` a
 import asyncio
 import logging
 import signal
+from datetime import timedelta
 
 from chatflow_jupyter.bootstrap import ChatFlow, has_background, open_chatflow
 from chatflow_jupyter.domain.errors import ChatFlowError
@@ -46,7 +47,7 @@ async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -
     while True:
         app.check_home()
         seen = app.storage.change_token()
-        if not await _is_idle(engine):
+        if not await _is_idle(app, engine):
             idle_since = app.clock.monotonic()
         elif app.clock.monotonic() - idle_since >= app.settings.background_idle_sec:
             break
@@ -55,9 +56,12 @@ async def _end_when_idle(app: ChatFlow, engine: Engine, ending: asyncio.Event) -
     ending.set()
 
 
-async def _is_idle(engine: Engine) -> bool:
+async def _is_idle(app: ChatFlow, engine: Engine) -> bool:
+    """Whether nothing is left to do, nor will be as soon as a process that ends now would have waited."""
     try:
-        return await engine.is_idle()
+        due = await app.storage.next_schedule_due()
+        soon = app.clock.now() + timedelta(seconds=app.settings.background_idle_sec)
+        return (due is None or due > soon) and await engine.is_idle()
     except ChatFlowError as error:
         log.warning("whether anything is left to do cannot be seen at the moment: %s", error.message)
         return False

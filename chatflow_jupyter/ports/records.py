@@ -20,6 +20,7 @@ from chatflow_jupyter.domain.ids import (
 )
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure, Instance, Spawned
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
+from chatflow_jupyter.domain.schedules import ScheduleStep
 
 ARTIFACT_KINDS = frozenset({"prompt", "response", "code", "notebook", "report", "log", "data"})
 AttemptStatus = Literal["queued", "leased", "succeeded", "failed", "lost", "cancelled"]
@@ -100,7 +101,7 @@ class Commit:
     """Everything one request changes: the instance, children born with it, the key, notes consumed.
 
     `owner_id` is set on the tree when a root is created. With `no_artifact_but`, it was decided on there
-    being no artifact of the instance but those of that phase.
+    being no artifact of the instance but those of that phase. `schedule` is what started the root.
     """
 
     tenant_id: TenantId
@@ -109,6 +110,7 @@ class Commit:
     consumed: tuple[int, ...] = ()
     owner_id: OwnerId | None = None
     no_artifact_but: str | None = None
+    schedule: ScheduleStep | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -301,6 +303,8 @@ class Lease:
     lease_sec: float
     spawns: tuple[str, ...] = ()
     """The definitions its notebook may start with `ctx.spawn`."""
+    scheduled_at: str | None = None
+    """The time its instance was started for, ISO 8601, when a schedule started it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

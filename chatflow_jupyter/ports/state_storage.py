@@ -48,6 +48,7 @@ from .records import (
     VersionUse,
     Waiver,
 )
+from .schedules import ISchedules
 
 
 class IDefinitions(Protocol):
@@ -91,7 +92,8 @@ class IInstances(Protocol):
         `STEP_TRIGGERED` with event_type, instance_id, trigger_data and timestamp; queued attempts can be
         claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
         the change; what was spent and asked for counts in the usage of every instance whose limits it is
-        under; the consumed continuations are gone; the key, if any, answers from now on.
+        under; the consumed continuations are gone; the key, if any, answers from now on; so does the
+        schedule, if any, as `change_schedule` leaves it, and raises the same.
         Creating an instance or an attempt that exists already changes nothing about it.
         Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, or when it has an
         artifact, not deleted, of another phase than `no_artifact_but` says, or when more children are
@@ -380,6 +382,7 @@ class IStateStorage(
     IEvents,
     IArtifactRows,
     IOwnership,
+    ISchedules,
     Protocol,
 ):
     """The whole store."""

@@ -42,6 +42,7 @@ def write_context(lease: Lease, work_dir: Path, bundle: Path) -> Mapping[str, st
         "variables": lease.variables,
         "tenant_id": attempt.tenant_id,
         "feature_id": lease.feature_id,
+        "scheduled_at": lease.scheduled_at,
         "bundle": str(bundle),
         "spawns": list(lease.spawns),
     }

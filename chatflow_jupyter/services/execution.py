@@ -13,6 +13,7 @@ from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Failure, Instance, PhaseState
 from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes, own_json
 from chatflow_jupyter.domain.requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
+from chatflow_jupyter.domain.schedules import scheduled_at_of
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
@@ -115,6 +116,7 @@ class Execution:
             notebook=row.notebook,
             lease_sec=self._lease_sec,
             spawns=phase.spawns.schemas if phase.spawns else (),
+            scheduled_at=scheduled_at_of(instance),
         )
 
     async def _cut(self, row: AttemptRow, instance: Instance) -> AttemptRow:

@@ -15,6 +15,7 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json, own_json
 from chatflow_jupyter.domain.quota_rules import left_sec
 from chatflow_jupyter.domain.requests import Pause, Request, Resume, Terminate, Trigger
+from chatflow_jupyter.domain.schedules import ScheduleStep
 from chatflow_jupyter.domain.transition import decide
 from chatflow_jupyter.domain.usage import NOTHING_KNOWN, Used
 from chatflow_jupyter.ports.clock import Clock, IdFactory
@@ -100,6 +101,27 @@ class Orchestrator:
             except KeyReused:
                 continue
             return decision.instance
+
+    async def create_scheduled(self, new: NewInstance, step: ScheduleStep) -> Instance:
+        """Create and start an instance in the commit that moves its schedule on, or neither.
+
+        Raises `SeqConflict` when the schedule is no longer what the step begins with.
+        """
+        decision = self._born(replace(new, context=own_json(new.context)))
+        started = decision.instance
+        births = await self._births(new.record, decision, NOTHING_KNOWN)
+        last = started.instance_id
+        entries = tuple(
+            replace(entry, instance_id=last) if entry.kind == "fired" else entry for entry in step.entries
+        )
+        commit = Commit(
+            tenant_id=new.record.tenant_id,
+            transitions=(Transition(before=None, decision=decision), *births),
+            owner_id=new.owner_id,
+            schedule=replace(step, after=replace(step.after, last_instance_id=last), entries=entries),
+        )
+        await self._storage.commit(commit)
+        return started
 
     def _born(self, new: NewInstance) -> Decision:
         now = self._clock.now()

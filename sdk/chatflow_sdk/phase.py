@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -77,6 +78,12 @@ class PhaseContext:
     def feature_id(self) -> str | None:
         """The label the instance was started under, if any."""
         return self._text("feature_id")
+
+    @property
+    def scheduled_at(self) -> datetime | None:
+        """The time a schedule started the instance for, in UTC; None when somebody else started it."""
+        text = self._text("scheduled_at")
+        return None if text is None else datetime.fromisoformat(text)
 
     @property
     def work_dir(self) -> Path:

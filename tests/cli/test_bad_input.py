@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.program import Program, write_notebook, write_template
 
+PLAN = ("schedules", "add", "nightly", "gated")
 WAIVE = ("waivers", "add", "gated", "second")
 NOTHING_WRITTEN = [
     ([], 2, "the following arguments are required: COMMAND"),
@@ -73,6 +74,30 @@ NOTHING_WRITTEN = [
         "--feature: '\\udcff' is not text",
     ),
     ([*WAIVE, "--until", "20991231", "--reason", "x"], 2, "--until '20991231': a day as 2026-12-31"),
+    (["schedules"], 2, "the following arguments are required: COMMAND"),
+    (["schedules", "ad"], 2, "did you mean 'add'?"),
+    ([*PLAN], 2, "one of the arguments --cron --at is required"),
+    ([*PLAN, "--cron", "* * * * *", "--at", "+1d"], 2, "not allowed with argument --cron"),
+    ([*PLAN, "--cron", "* * * *"], 2, "needs five fields"),
+    ([*PLAN, "--cron", "30 2 31 2 *"], 2, "a month has to have the day"),
+    ([*PLAN, "--cron", "\udcff"], 2, "--cron: '\\udcff' is not text"),
+    ([*PLAN, "--at", "tomorrow"], 2, "a moment as '2026-12-01 09:00'"),
+    ([*PLAN, "--at", "20991231"], 2, "a moment as '2026-12-01 09:00'"),
+    ([*PLAN, "--at", "2099-02-30 09:00"], 2, "a moment as '2026-12-01 09:00'"),
+    ([*PLAN, "--at", "2020-01-01 09:00"], 2, "that is over already"),
+    ([*PLAN, "--at", "+999999d"], 2, "more than fifty years"),
+    ([*PLAN, "--at", "2031-03-30 02:30", "--zone", "Europe/Berlin"], 2, "jumps over that"),
+    ([*PLAN, "--at", "+1d", "--zone", "Mars/Base"], 2, "there is none of that name"),
+    ([*PLAN, "--cron", "0 0 * * *", "--catch-up", "all"], 2, "say --overlap queue or allow"),
+    ([*PLAN, "--cron", "0 0 * * *", "--catch-up", "most"], 2, "unknown --catch-up 'most'"),
+    ([*PLAN, "--cron", "0 0 * * *", "-p", "number=one"], 2, "-p number=one: expected an integer"),
+    ([*PLAN, "--cron", "0 0 * * *", "-p", "numbre=1"], 2, "did you mean number?"),
+    (["schedules", "add", "a b", "gated", "--cron", "0 0 * * *"], 2, "schedule name 'a b'"),
+    (["schedules", "add", "nightly", "nowhere.ipynb", "--at", "+1d"], 2, "there is no such notebook"),
+    (["schedules", "show", "nightly", "--next", "-1"], 2, "--next -1: a number from 0 to 1000"),
+    (["schedules", "show", "nightly"], 6, "nightly: there is no such schedule"),
+    (["schedules", "pause", "\x1b[31m"], 6, "there is no such schedule"),
+    (["schedules", "run-now", "nightly"], 6, "`chatflow schedules list` shows those there are"),
     (["waivers"], 2, "the following arguments are required: COMMAND"),
     (["waivers", "ad"], 2, "did you mean 'add'?"),
     (["waivers", "add", "gated", "second", "--until", "+1d"], 2, "arguments are required: --reason"),

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatflow_jupyter.adapters.sql import deprecations, encoding, instance_rows, rows
+from chatflow_jupyter.adapters.sql import deprecations, encoding, instance_rows, rows, schedule_rows
 from chatflow_jupyter.adapters.sql.damage import DamagedRow
 from chatflow_jupyter.domain.decision import QueueAttempt
-from chatflow_jupyter.domain.definition import Definition, Quota
+from chatflow_jupyter.domain.definition import Quota
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.ids import LOCAL_TENANT, InstanceId, Principal, RunAs, Sha256
 from chatflow_jupyter.domain.instance import (
@@ -36,11 +36,11 @@ from chatflow_jupyter.domain.instance import (
     Vote,
     WaitingReason,
 )
+from chatflow_jupyter.domain.schedules import CatchUp, EntryKind, Order, Overlap, Schedule, ScheduleEntry
 from chatflow_jupyter.domain.usage import Limit
 from chatflow_jupyter.ports.records import (
     ArtifactRecord,
     AttemptRow,
-    DefinitionRecord,
     Deprecation,
     Owner,
     Progress,
@@ -74,7 +74,7 @@ SPECIAL: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-def values_of(kind: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def values_of(kind: type[Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Any value of a dataclass: text, numbers, times and JSON by the annotation of each field."""
     known = {
         "str": TEXT,
@@ -181,6 +181,30 @@ INSTANCES = values_of(
 )
 
 
+SCHEDULES = values_of(
+    Schedule,
+    order=values_of(
+        Order,
+        definition=REFERENCES,
+        context=OBJECT,
+        feature_id=st.none() | TEXT,
+        automation_level=st.none() | COUNT,
+    ),
+    cron=st.none() | TEXT,
+    catch_up=st.sampled_from(get_args(CatchUp)),
+    overlap=st.sampled_from(get_args(Overlap)),
+    **dict.fromkeys(("next_due_at", "last_due_at", "removed_at"), st.none() | TIME),
+    last_instance_id=st.none() | TEXT,
+)
+ENTRIES = values_of(
+    ScheduleEntry,
+    kind=st.sampled_from(get_args(EntryKind)),
+    due_at=st.none() | TIME,
+    instance_id=st.none() | TEXT,
+    detail=st.none() | TEXT,
+)
+
+
 def row(columns: Mapping[str, Any]) -> Any:  # stands for a row of the result
     return SimpleNamespace(**columns)
 
@@ -235,6 +259,16 @@ def test_a_row_of_before_there_were_hooks_is_read() -> None:
     older = {"tenant_id": "local", "instance_id": "wfi_1", **columns, "state": encoding.to_json(state)}
     phases = {"one": PhaseRecord(state=PhaseState.ACTIVE)}
     assert instance_rows.instance_of(row(older)) == replace(WAITS, hooks_asked=None, phases=phases)
+
+
+@given(SCHEDULES)
+def test_schedules(schedule: Schedule) -> None:
+    assert schedule_rows.schedule_of(row(schedule_rows.schedule_columns(schedule))) == schedule
+
+
+@given(SCHEDULES, ENTRIES)
+def test_entries_of_schedules(schedule: Schedule, entry: ScheduleEntry) -> None:
+    assert schedule_rows.entry_of(row(schedule_rows.entry_columns(schedule, 0, entry))) == entry
 
 
 @given(INSTANCES, INSTANCES)
@@ -337,64 +371,3 @@ def test_times_are_exact_to_the_microsecond_and_sort(moment: datetime) -> None:
 def test_what_has_no_meaning_is_not_written(write: Callable[[], object]) -> None:
     with pytest.raises((TypeError, ValueError)):
         write()
-
-
-CONDITION = {
-    "any": [
-        {"not": {"field": "context.n", "operator": ">", "value": 1}},
-        {"field": "collect.n", "operator": "in", "value": [1, 2]},
-    ]
-}
-EVERYTHING = {
-    "name": "review",
-    "version": "1.2.3+dev.abc",
-    "aliases": ["r"],
-    "parameters": {"type": "object", "properties": {"n": {"type": "integer", "default": 1}}},
-    "quota": {"max_duration_sec": 60, "max_children": 3},
-    "phases": [
-        {
-            "name": "collect",
-            "notebook": "c.ipynb",
-            "retries": {"max_attempts": 3, "on": ["timeout"]},
-            "fallback": "other",
-        },
-        {
-            "name": "wait",
-            "notebook": "w.ipynb",
-            "start": {"on_trigger": {"schema": {"type": "object"}}},
-            "when": CONDITION,
-        },
-        {"name": "bare", "notebook": "w.ipynb", "start": "on_trigger"},
-        {
-            "name": "files",
-            "children": {
-                "schema": "./c.yaml",
-                "foreach": "collect.files",
-                "key": {"field": "item.key"},
-            },
-        },
-        {
-            "name": "listed",
-            "children": {"schema": "child@1.0.0", "items": [1, {"a": 2}]},
-            "next": [{"when": CONDITION, "to": "end"}],
-        },
-        {
-            "name": "other",
-            "notebook": "o.ipynb",
-            "gate": {"auto": CONDITION, "expires_sec": 5, "schema": {"type": "object"}},
-        },
-    ],
-}
-
-
-def test_definitions_with_everything_in_them() -> None:
-    record = DefinitionRecord(
-        tenant_id="local",  # type: ignore[arg-type]
-        reference=DefinitionRef(name="review", version="1.2.3+dev.abc", content_hash="a" * 64),  # type: ignore[arg-type]
-        definition=Definition.model_validate(EVERYTHING),
-        bundle_sha256="b" * 64,  # type: ignore[arg-type]
-        entry="definition.yaml",
-        pins={"./c.yaml": DefinitionRef(name="c", version="0.0.0", content_hash="c" * 64)},  # type: ignore[arg-type]
-        published_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    assert rows.definition_of(row(rows.definition_columns(record))) == record

@@ -33,7 +33,12 @@ from tests.contract.making import (
 from tests.limits import LIMITS
 
 NOT_OF_A_TENANT = {"owners"}
-DISPATCH = {"outbox", "continuations", "timers"}  # ids and times, read across tenants by the engine
+DISPATCH = {
+    "outbox",
+    "continuations",
+    "timers",
+    "due_schedules",
+}  # ids and times, read across tenants
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ def test_every_key_and_index_starts_with_the_tenant(table: Table) -> None:
     ]
     if table.name not in DISPATCH:
         keys.append([column.name for column in table.primary_key.columns])
-    elif table.name == "timers":
+    elif table.name in ("timers", "due_schedules"):
         keys.remove(["due_at"])
     assert [key for key in keys if key[0] != "tenant_id"] == []
 
@@ -56,6 +61,7 @@ def test_every_key_and_index_starts_with_the_tenant(table: Table) -> None:
 @pytest.mark.parametrize("table", [table for table in metadata.sorted_tables if table.name in DISPATCH])
 def test_dispatch_tables_hold_no_payload(table: Table) -> None:
     allowed = {"outbox_id", "continuation_id", "tenant_id", "position", "instance_id", "root_id"}
+    allowed |= {"schedule_id"}
     assert {column.name for column in table.columns} <= allowed | {"kind", "about", "due_at"}
 
 

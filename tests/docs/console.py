@@ -114,6 +114,7 @@ _CHANGING = (
     (r"wfi_[0-9a-z]{26}", "wfi_ID"),
     (r"run_[0-9a-f]{32}", "run_ID"),
     (r"wvr_[0-9a-f]{32}", "wvr_ID"),
+    (r"sch_[0-9a-f]{32}", "sch_ID"),
     (r"\+dev\.[0-9a-f]{8}", "+dev.HASH"),
     (r"\b[0-9a-f]{12}\b", "HASH"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?", "MOMENT"),

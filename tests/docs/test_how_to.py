@@ -14,6 +14,7 @@ PLAYED = {
     "ask-several-people.md": 20,
     "check-phases-with-hooks.md": 18,
     "publish-versions.md": 13,
+    "run-on-a-schedule.md": 12,
     "see-what-comes-next.md": 9,
     "start-children-from-a-notebook.md": 11,
     "take-over-a-saga.md": 10,

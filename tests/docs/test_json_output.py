@@ -8,9 +8,11 @@ import pytest
 from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure
 from chatflow_jupyter.domain.recommendation import recommend_next_phase
+from chatflow_jupyter.domain.schedules import ScheduleEntry
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.interfaces.cli.advising import advice_object, feature_object
 from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
+from chatflow_jupyter.interfaces.cli.schedule_wording import entry_object, schedule_object
 from chatflow_jupyter.interfaces.cli.shapes import (
     artifact_object,
     event_object,
@@ -23,6 +25,7 @@ from chatflow_jupyter.ports.records import ArtifactRecord, DefinitionRecord, Dep
 from chatflow_jupyter.services.advice import FeatureStatus
 from chatflow_jupyter.services.gate_now import gate_now
 from chatflow_jupyter.services.versions import NOBODY, KnownVersion
+from tests.contract.making_schedules import plan
 from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
 from tests.docs.pages import DOCS, blocks, plain, rows, section
 
@@ -114,6 +117,14 @@ def test_the_fields_of_a_version() -> None:
     assert [name for name, _ in told] == list(printed)
     assert isinstance(printed["deprecated"], dict)
     assert all(name in dict(told)["deprecated"] for name in printed["deprecated"])
+
+
+def test_the_fields_of_a_schedule_and_its_log() -> None:
+    entry = ScheduleEntry(kind="fired", at=EPOCH)
+    assert [name for name, _ in _told("Schedules")] == [
+        *schedule_object(plan("nightly"), driven=True),
+        *entry_object(entry),
+    ]
 
 
 def test_the_fields_of_an_event() -> None:

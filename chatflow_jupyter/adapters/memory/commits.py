@@ -22,6 +22,7 @@ from chatflow_jupyter.ports.records import (
     Transition,
 )
 
+from .schedules import check_step, take_step
 from .tables import Tables
 from .usage import check_room, count_usage
 
@@ -37,6 +38,8 @@ class MemoryCommits:
         _check(tables, commit)
         applied = applied_of(tables, commit)
         check_room(tables, applied)
+        if commit.schedule is not None:
+            take_step(tables, commit.schedule)
         if commit.key is not None:
             tables.keys[(tenant_id, commit.key.principal, commit.key.key)] = commit.key
         for transition in applied:
@@ -66,6 +69,8 @@ def applied_of(tables: Tables, commit: Commit) -> list[Transition]:
 
 
 def _check(tables: Tables, commit: Commit) -> None:
+    if commit.schedule is not None:
+        check_step(tables, commit.schedule)
     key = commit.key
     if key is not None:
         stored = tables.keys.get((commit.tenant_id, key.principal, key.key))

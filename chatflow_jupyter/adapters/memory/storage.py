@@ -12,6 +12,7 @@ from .events import MemoryEvents
 from .gates import MemoryGates
 from .instances import MemoryInstances
 from .ownership import MemoryOwnership
+from .schedules import MemorySchedules
 from .tables import Tables
 
 
@@ -25,6 +26,7 @@ class MemoryStateStorage(
     MemoryEvents,
     MemoryArtifactRows,
     MemoryOwnership,
+    MemorySchedules,
 ):
     """`IStateStorage` for one event loop; no method awaits, so each is one transaction."""
 

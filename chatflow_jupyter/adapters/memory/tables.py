@@ -8,8 +8,18 @@ from typing import Literal
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
 from chatflow_jupyter.domain.errors import NotFound, StaleFence
 from chatflow_jupyter.domain.events import StoredEvent
-from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, Sha256, TenantId, WaiverId
+from chatflow_jupyter.domain.ids import (
+    AttemptId,
+    InstanceId,
+    OwnerId,
+    Principal,
+    ScheduleId,
+    Sha256,
+    TenantId,
+    WaiverId,
+)
 from chatflow_jupyter.domain.instance import Instance, Vote
+from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry
 from chatflow_jupyter.domain.usage import Usage
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
@@ -61,6 +71,10 @@ class Tables:
     usage: dict[tuple[TenantId, InstanceId], Usage] = field(default_factory=dict)
     asked_in_trees: defaultdict[tuple[TenantId, InstanceId], int] = field(
         default_factory=lambda: defaultdict(int)
+    )
+    schedules: dict[tuple[TenantId, ScheduleId], Schedule] = field(default_factory=dict)
+    schedule_log: defaultdict[tuple[TenantId, ScheduleId], list[tuple[int, ScheduleEntry]]] = field(
+        default_factory=lambda: defaultdict(list)
     )
     last_outbox_id: int = 0
     last_continuation_id: int = 0

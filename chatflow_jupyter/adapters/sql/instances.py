@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import artifacts, attempts, continuations, events, parts, request_keys, trees, usage
+from . import artifacts, attempts, continuations, events, parts, request_keys, schedules, trees, usage
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -48,6 +48,8 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
     advanced = []
     if commit.key is not None:
         request_keys.take(connection, tenant_id, commit.key, now)
+    if commit.schedule is not None:
+        schedules.change(connection, commit.schedule)
     for transition in commit.transitions:
         if transition.before is not None:
             after = transition.decision.instance

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, Row, Table, exists, select
 from sqlalchemy.exc import DBAPIError
 
-from . import rows, schema
+from . import rows, schedule_tables, schema
 from .damage import DamagedRow, decodes, only_text
 from .deprecations import deprecation_of
 from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
@@ -16,6 +16,7 @@ from .gate_rows import vote_of, waiver_of
 from .instance_rows import instance_of
 from .parts import missing, part_of
 from .request_keys import answer_of
+from .schedule_rows import due_of, entry_of, schedule_of
 from .schema import metadata
 from .usage import usage_of
 
@@ -47,6 +48,9 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schema.artifacts, rows.artifact_of),
     (schema.journal, rows.journal_of),
     (schema.blobs, blob_of),
+    (schedule_tables.schedules, schedule_of),
+    (schedule_tables.schedule_log, entry_of),
+    (schedule_tables.due_schedules, due_of),
     (schema.owners, rows.owner_of),
     (schema.usage, usage_of),
     (schema.parts, part_of),

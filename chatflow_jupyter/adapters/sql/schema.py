@@ -1,7 +1,8 @@
 """The tables. Every key and index of tenant data starts with `tenant_id`.
 
-`timers`, `continuations` and `outbox` are dispatch tables: ids and times, read across tenants.
-Times are whole microseconds since 1970 in UTC. JSON is text: what is asked for has a column of its own.
+`timers`, `continuations`, `outbox` and `due_schedules` are dispatch tables: ids and times, read across
+tenants. Times are whole microseconds since 1970 in UTC. JSON is text: what is asked for has a column of
+its own.
 """
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0008_pre"
+REVISION = "0009_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -127,11 +128,7 @@ instances = Table(
         **only(text("parent_id IS NOT NULL")),
     ),
     Index("roots", "tenant_id", "born", **only(IS_ROOT)),
-    Index(
-        "roots_by_feature",
-        *("tenant_id", "feature_id", "born"),
-        **only(IS_ROOT),
-    ),
+    Index("roots_by_feature", "tenant_id", "feature_id", "born", **only(IS_ROOT)),
 )
 
 attempts = Table(
@@ -163,11 +160,7 @@ attempts = Table(
     PrimaryKeyConstraint("tenant_id", "attempt_id"),
     _of_instance(),
     Index("attempts_by_instance", "tenant_id", "instance_id", "queue_number"),
-    Index(
-        "queued_attempts",
-        *("tenant_id", "queued_at", "queue_number"),
-        **only(IS_QUEUED),
-    ),
+    Index("queued_attempts", "tenant_id", "queued_at", "queue_number", **only(IS_QUEUED)),
     Index(
         "leased_attempts",
         *("tenant_id", "lease_expires_at"),

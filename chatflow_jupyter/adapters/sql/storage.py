@@ -4,6 +4,7 @@ from chatflow_jupyter.ports.clock import Clock
 
 from .database import Transactions
 from .facet_of_gates import SqlGates
+from .facet_of_schedules import SqlSchedules
 from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
 from .facets_of_files import SqlArtifactRows, SqlOwnership
 from .pages import DamageLog
@@ -19,6 +20,7 @@ class DatabaseStateStorage(
     SqlEvents,
     SqlArtifactRows,
     SqlOwnership,
+    SqlSchedules,
 ):
     """`IStateStorage` on a relational database; every method is one transaction."""
 

@@ -10,6 +10,7 @@ from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonObject
+from chatflow_jupyter.domain.schedules import schedule_told
 from chatflow_jupyter.interfaces.cli.driven import is_driven, say_that_nobody_drives
 from chatflow_jupyter.interfaces.cli.gate_wording import deadline_line, gate_lines, gate_object
 from chatflow_jupyter.interfaces.cli.picture import Line, picture
@@ -57,6 +58,9 @@ def status(options: argparse.Namespace) -> int:
             command=session.command,
             answer_as=None if gate is None else gate.somebody_but(session.principal),
         )
+        told = schedule_told(instance)
+        if told is not None:
+            lines.append(f"  schedule:  {safe_line(' '.join(told), 120)}")
         if due is not None:
             lines.append(f"  {deadline_line(due, now)}")
         if gate is not None and not instance.paused:

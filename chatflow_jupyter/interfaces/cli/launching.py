@@ -59,7 +59,7 @@ class Order:
 
 def run(options: argparse.Namespace) -> int:
     """Create, start and follow; with --detach leave the following to nobody."""
-    order = _order(options)
+    order = order_of(options)
     if options.detach:
         return in_session(options, "query", lambda session: _run_detached(session, order))
     return in_session(options, "foreground", lambda session: _run(session, order))
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 def start(options: argparse.Namespace) -> int:
     """Create without starting."""
-    order = _order(options)
+    order = order_of(options)
 
     async def create(session: Session) -> int:
         created = await _create(session, order, start_now=False, owner_id=None)
@@ -146,7 +146,7 @@ async def _create(
     return created
 
 
-def _order(options: argparse.Namespace) -> Order:
+def order_of(options: argparse.Namespace) -> Order:
     """Check everything that was typed before anything is opened or written."""
     level = options.automation_level
     if level is not None and not 0 <= level <= 100:

@@ -9,6 +9,7 @@ from datetime import datetime
 from chatflow_jupyter.domain.events import Event
 from chatflow_jupyter.domain.instance import Failure, Instance, PhaseRecord, Status
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
+from chatflow_jupyter.domain.schedules import schedule_told
 from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
 
 COMPLETED, WAITING, FAILED, TERMINATED, CONFLICT = 0, 3, 4, 5, 7
@@ -35,6 +36,7 @@ def instance_object(instance: Instance) -> JsonObject:
         "parent_id": instance.parent.instance_id if instance.parent else None,
         "key": instance.parent.key if instance.parent else None,
         "feature_id": instance.feature_id,
+        "schedule": _schedule(instance),
         "automation_level": instance.automation_level,
         "paused": instance.paused,
         "compensated": instance.compensated,
@@ -127,6 +129,11 @@ def _phase(record: PhaseRecord) -> JsonObject:
         "origin": record.origin,
         "deadline_at": shown_time(record.deadline_at),
     }
+
+
+def _schedule(instance: Instance) -> JsonObject | None:
+    told = schedule_told(instance)
+    return None if told is None else {"name": told[0], "due_at": told[1]}
 
 
 def _failure(failure: Failure | None) -> JsonObject | None:

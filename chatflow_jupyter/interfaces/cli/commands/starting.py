@@ -31,7 +31,10 @@ def add_commands(commands: Subparsers) -> None:
         "create an instance, start it and follow it",
         f"Create, start and follow.\n\n{_WHAT}",
     )
-    _add_creation(run)
+    add_creation(run)
+    add_key(run)
+    add_place(run)
+    add_json(run)
     run.add_argument(
         "--matrix",
         metavar="NAME=A,B",
@@ -47,10 +50,14 @@ def add_commands(commands: Subparsers) -> None:
         "create an instance without starting it; `trigger` starts it",
         f"Create an instance in status `created`; the first `chatflow trigger` starts it.\n\n{_WHAT}",
     )
-    _add_creation(start)
+    add_creation(start)
+    add_key(start)
+    add_place(start)
+    add_json(start)
 
 
-def _add_creation(command: argparse.ArgumentParser) -> None:
+def add_creation(command: argparse.ArgumentParser) -> None:
+    """Declare what is created, and with which parameters."""
     command.add_argument("what", metavar="WHAT", help="schema id, template folder or NOTEBOOK.ipynb")
     command.add_argument(
         "-p",
@@ -79,9 +86,6 @@ def _add_creation(command: argparse.ArgumentParser) -> None:
         type=int,
         help="0 asks before every phase, 100 only at explicit gates (default: the definition's)",
     )
-    add_key(command)
-    add_place(command)
-    add_json(command)
 
 
 def _run(options: argparse.Namespace) -> int:
