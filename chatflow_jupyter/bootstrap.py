@@ -23,6 +23,7 @@ from .ports.records import AttemptRow, Soundness
 from .ports.state_storage import IStateStorage
 from .services.artifacts import Artifacts
 from .services.definitions import Definitions
+from .services.forks import Forks
 from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
 from .services.queries import Queries
@@ -54,6 +55,7 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     waivers: Waivers
+    forks: Forks
     versions: Versions
     upkeep: Upkeep
     bus: InProcessBus
@@ -106,6 +108,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             orchestrator=orchestrator,
             queries=Queries(storage, artifacts, pinned, clock),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
+            forks=Forks(storage, artifacts, pinned, orchestrator, clock, UuidFactory()),
             versions=Versions(storage, artifacts, definitions, clock),
             upkeep=Upkeep(storage, artifacts, clock),
             bus=InProcessBus(),

@@ -60,7 +60,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         variables={**draft.instance.variables, phase.name: request.outputs},
         spawned=request.spawned,
     )
-    draft.change_record(notebook_done=True)
+    draft.change_record(notebook_done=True, risk=request.risk or 0)
     if phase.children is None and not request.spawned:
         succeed_phase(
             draft, outputs=request.outputs, duration_sec=round(request.duration_sec, 3), risk=request.risk
@@ -76,6 +76,7 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
         return stale
     failure = replace(request.failure, phase=draft.phase.name)
     draft.change(spent_sec=draft.instance.spent_sec + request.duration_sec, reported_risk=request.risk or 0)
+    draft.change_record(risk=request.risk or 0)
     _end(draft, request.attempt_id, request.fence, "failed", failure)
     retry_or_fail(draft, failure)
     return None

@@ -68,7 +68,7 @@ def end_undone(draft: Draft) -> None:
 def _did_something(instance: Instance, phase: str) -> bool:
     """Whether there is something to undo: its notebook ran to the end, or children were started."""
     record = instance.phases.get(phase)
-    if record is None:
+    if record is None or record.shared:  # what the instance it is a fork of did is that one's to undo
         return False
     done = record.notebook_done or record.state is PhaseState.SUCCEEDED
     return done or had_children(instance, phase)

@@ -100,7 +100,10 @@ class Draft:
             self.replace_triggered({**self.triggered, **data})
 
     def replace_triggered(self, data: JsonObject) -> None:
-        """Let the variables under `trigger` be these."""
+        """Let the variables under `trigger` be these; the current phase keeps what they were before it."""
+        name = self.instance.phase
+        if name is not None and self.instance.phases[name].triggered_before is None:
+            self.change_record(triggered_before=self.triggered)
         self.change(variables={**self.instance.variables, "trigger": data})
 
     def continue_self(self, kind: ContinuationKind) -> None:

@@ -109,7 +109,9 @@ class GateOutcome:
 class PhaseRecord:
     """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
 
-    `lost` counts runners that ended under it, `cut_off` whole processes.
+    `lost` counts runners that ended under it, `cut_off` whole processes. `risk` is what its last attempt
+    reported. `triggered_before` is what had come with triggers until it was entered, where more came since.
+    A `shared` one was passed by the instance this one is a fork of.
     """
 
     state: PhaseState
@@ -124,6 +126,9 @@ class PhaseRecord:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     reason: str | None = None
+    risk: int | None = None
+    triggered_before: JsonObject | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,6 +207,15 @@ class ParentLink:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ForkOrigin:
+    """What an instance is a fork of: an instance as it was at `seq`, and the phase it began at instead."""
+
+    instance_id: InstanceId
+    phase: str
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CurrentAttempt:
     """The one attempt an instance has queued or leased."""
 
@@ -226,6 +240,7 @@ class Instance:
     updated_at: datetime
     depth: int = 0
     parent: ParentLink | None = None
+    forked_from: ForkOrigin | None = None
     feature_id: str | None = None
     meta: JsonObject = field(default_factory=dict)
     variables: JsonObject = field(default_factory=dict)

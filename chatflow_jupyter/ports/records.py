@@ -95,11 +95,21 @@ class ContinuationRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SharedWork:
+    """What a fork has of its source, an instance as it was at `seq`: what these phases of it left behind."""
+
+    source_id: InstanceId
+    seq: int
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
     """Everything one request changes: the instance, children born with it, the key, notes consumed.
 
     `owner_id` is set on the tree when a root is created. With `no_artifact_but`, it was decided on there
-    being no artifact of the instance but those of that phase.
+    being no artifact of the instance but those of that phase. `shares` is for a fork, born in the first of
+    `transitions`.
     """
 
     tenant_id: TenantId
@@ -108,6 +118,7 @@ class Commit:
     consumed: tuple[int, ...] = ()
     owner_id: OwnerId | None = None
     no_artifact_but: str | None = None
+    shares: SharedWork | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

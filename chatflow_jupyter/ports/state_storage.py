@@ -89,10 +89,14 @@ class IInstances(Protocol):
         claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
         the change; the consumed continuations are gone; the key, if any, answers from now on.
         Creating an instance or an attempt that exists already changes nothing about it.
-        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, or when it has an
-        artifact, not deleted, of another phase than `no_artifact_but` says; `StaleFence` when a
-        started or ended attempt is not leased under that fence; `KeyReused` (code `key_taken`) when the
-        key exists unexpired; `NotFound` when `before` names an instance that does not exist.
+        With `shares`, the attempts of these phases of the source are the new instance's too, under ids of its
+        own; so are their artifacts, which refer to the same bytes, and what `once` stored in these phases.
+        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, when it has an
+        artifact, not deleted, of another phase than `no_artifact_but` says, or when the source of `shares`
+        is not at that `seq`; `StaleFence` when a started or ended attempt is not leased under that fence;
+        `KeyReused` (code `key_taken`) when the key exists unexpired; `Conflict` (code `artifact_deleted`)
+        when an artifact to be shared is deleted; `NotFound` when `before` or `shares` names an instance that
+        does not exist.
         """
 
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:

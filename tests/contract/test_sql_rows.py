@@ -19,6 +19,7 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
+    ForkOrigin,
     GateOutcome,
     Instance,
     OpenGate,
@@ -99,6 +100,8 @@ PHASES = st.dictionaries(
         started_at=st.none() | TIME,
         ended_at=st.none() | TIME,
         reason=st.none() | TEXT,
+        risk=st.none() | COUNT,
+        triggered_before=st.none() | OBJECT,
         gate=st.none()
         | values_of(
             GateOutcome,
@@ -148,6 +151,7 @@ INSTANCES = values_of(
     parent=st.none() | values_of(ParentLink),
     feature_id=st.none() | TEXT,
     status=st.sampled_from(Status),
+    forked_from=st.none() | values_of(ForkOrigin),
     waiting_reason=st.none() | st.sampled_from(WaitingReason),
     waiting_detail=st.none() | TEXT,
     phase=st.none() | TEXT,

@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
+    ForkOrigin,
     Instance,
     ParentLink,
     PhaseRecord,
@@ -20,6 +21,7 @@ from chatflow_jupyter.domain.instance import (
     Undoing,
     WaitingReason,
 )
+from chatflow_jupyter.domain.json_values import JsonObject
 
 from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
@@ -27,7 +29,7 @@ from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
-    *("root_id", "feature_id", "created_at"),
+    *("root_id", "feature_id", "created_at", "forked_from"),
 )
 
 
@@ -52,6 +54,9 @@ def birth_columns(instance: Instance) -> dict[str, Any]:
     }
     if parent is not None:
         birth["parent"] = {"key": parent.key, "tolerated": parent.tolerated}
+    if instance.forked_from is not None:
+        origin = instance.forked_from
+        birth["forked_from"] = [origin.instance_id, origin.phase, origin.seq]
     return {
         "root_id": instance.root_id,
         "parent_id": parent.instance_id if parent else None,
@@ -112,6 +117,7 @@ def instance_of(row: Row[Any]) -> Instance:
         updated_at=from_us(state["updated_at"]),
         depth=birth["depth"],
         parent=_parent_of(row, birth),
+        forked_from=_origin_of(birth.get("forked_from")),
         feature_id=row.feature_id,
         meta=birth["meta"],
         variables=state["variables"],
@@ -178,6 +184,13 @@ def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:
     )
 
 
+def _origin_of(stored: Any) -> ForkOrigin | None:
+    if stored is None:
+        return None
+    instance_id, phase, seq = stored
+    return ForkOrigin(instance_id=instance_id, phase=phase, seq=_whole(seq))
+
+
 def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
     return {
         "state": record.state.value,
@@ -192,12 +205,21 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         "ended_at": optional_us(record.ended_at),
         "reason": record.reason,
         **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
+        **({} if record.risk is None else {"risk": record.risk}),
+        **({} if record.triggered_before is None else {"triggered_before": record.triggered_before}),
+        **({"shared": True} if record.shared else {}),
     }
 
 
 def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"a {type(value).__name__} is no count")
+    return value
+
+
+def _object(value: object) -> JsonObject | None:
+    if not (value is None or isinstance(value, dict)):
+        raise ValueError(f"a {type(value).__name__} is no object")
     return value
 
 
@@ -221,4 +243,7 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         started_at=optional_time(record["started_at"]),
         ended_at=optional_time(record["ended_at"]),
         reason=record["reason"],
+        risk=None if record.get("risk") is None else _whole(record["risk"]),
+        triggered_before=_object(record.get("triggered_before")),
+        shared=record.get("shared", False) is True,
     )

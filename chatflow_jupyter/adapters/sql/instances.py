@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import artifacts, attempts, continuations, events, request_keys, trees
+from . import artifacts, attempts, continuations, events, request_keys, shares, trees
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -54,12 +54,18 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
             advanced.append((after, _advance(connection, tenant_id, transition.before, after)))
             if commit.no_artifact_but is not None:
                 artifacts.require_none(connection, tenant_id, after.instance_id, but=commit.no_artifact_but)
+    if commit.shares is not None:
+        shares.check(connection, tenant_id, commit.shares)
     applied = _without_known_births(connection, commit)
     position = events.reserve(connection, tenant_id, applied)
     _insert_births(connection, applied, position)
     trees.count(connection, tenant_id, applied, position, commit.owner_id)
     events.append(connection, tenant_id, applied, position)
     attempts.change(connection, tenant_id, applied, position)
+    if commit.shares is not None:
+        shares.share(
+            connection, tenant_id, commit.transitions[0].decision.instance.instance_id, commit.shares
+        )
     continuations.note(connection, tenant_id, applied)
     continuations.consume(connection, tenant_id, commit.consumed)
     votes = [

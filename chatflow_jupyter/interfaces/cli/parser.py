@@ -17,6 +17,7 @@ from chatflow_jupyter.interfaces.cli.commands import (
     database,
     demonstrating,
     diagnosing,
+    forking,
     looking,
     starting,
     steering,
@@ -120,6 +121,7 @@ def build_parser(program: str = "chatflow") -> argparse.ArgumentParser:
     )
     for family in (
         starting,
+        forking,
         steering,
         watching,
         looking,

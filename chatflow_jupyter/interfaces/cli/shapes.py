@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from chatflow_jupyter.domain.events import Event
-from chatflow_jupyter.domain.instance import Failure, Instance, PhaseRecord, Status
+from chatflow_jupyter.domain.instance import Failure, ForkOrigin, Instance, PhaseRecord, Status
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
 
@@ -34,6 +34,7 @@ def instance_object(instance: Instance) -> JsonObject:
         "root_id": instance.root_id,
         "parent_id": instance.parent.instance_id if instance.parent else None,
         "key": instance.parent.key if instance.parent else None,
+        "forked_from": _origin(instance.forked_from),
         "feature_id": instance.feature_id,
         "automation_level": instance.automation_level,
         "paused": instance.paused,
@@ -116,6 +117,12 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
+def _origin(origin: ForkOrigin | None) -> JsonObject | None:
+    if origin is None:
+        return None
+    return {"instance_id": origin.instance_id, "phase": origin.phase, "seq": origin.seq}
+
+
 def _phase(record: PhaseRecord) -> JsonObject:
     return {
         "state": str(record.state),
@@ -123,6 +130,7 @@ def _phase(record: PhaseRecord) -> JsonObject:
         "started_at": shown_time(record.started_at),
         "ended_at": shown_time(record.ended_at),
         "reason": record.reason,
+        "shared": record.shared,
     }
 
 
