@@ -73,16 +73,7 @@ def create_fork(
         forked_from=ForkOrigin(instance_id=source.instance_id, phase=phase, seq=source.seq),
     )
     draft = Draft(definition, base, principal, now)
-    draft.emit(
-        EventType.INSTANCE_CREATED,
-        schema_id=reference.schema_id,
-        feature_id=base.feature_id,
-        forked_from=source.instance_id,
-        from_phase=phase,
-        from_seq=source.seq,
-        shared=list(shared),
-        changed=list(changed_parameters(source, base)),
-    )
+    _announce(draft, source, phase)
     draft.change(started_at=now)
     draft.emit(EventType.INSTANCE_STARTED)
     go_to(draft, phase)
@@ -118,6 +109,20 @@ def first_difference(before: Definition, after: Definition, shared: Sequence[str
             if getattr(old, key) != getattr(new, key):
                 return f"`{key}` of its phase {name} differs"
     return None
+
+
+def _announce(draft: Draft, source: Instance, phase: str) -> None:
+    fork = draft.instance
+    draft.emit(
+        EventType.INSTANCE_CREATED,
+        schema_id=fork.definition.schema_id,
+        feature_id=fork.feature_id,
+        forked_from=source.instance_id,
+        from_phase=phase,
+        from_seq=source.seq,
+        shared=list(fork.phases) or None,
+        changed=list(changed_parameters(source, fork)) or None,
+    )
 
 
 def _next(definition: Definition, source: Instance) -> str | None:

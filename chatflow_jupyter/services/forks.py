@@ -82,10 +82,11 @@ class Forks:
         level = new.automation_level
         if level is not None and not 0 <= level <= 100:
             raise InvalidInput(f"automation level: {level} is not between 0 and 100")
+        instance_id = self._ids.instance_id()
         for _ in range(MAX_RACES):
             try:
                 return await self._orchestrator.bear(
-                    lambda: self._born(new),
+                    lambda: self._born(new, instance_id),
                     tenant_id=new.tenant_id,
                     principal=new.principal,
                     key=key,
@@ -96,7 +97,7 @@ class Forks:
                 continue
         raise SeqConflict(f"{new.source_id}: {MAX_RACES} other changes came first; try again")
 
-    async def _born(self, new: NewFork) -> Birth:
+    async def _born(self, new: NewFork, instance_id: InstanceId) -> Birth:
         source = await self._storage.instance(new.tenant_id, new.source_id)
         own = await self._pinned.of(new.tenant_id, source.definition)
         record = own if new.record is None else new.record
@@ -111,7 +112,7 @@ class Forks:
             source,
             shared,
             new.phase,
-            instance_id=self._ids.instance_id(),
+            instance_id=instance_id,
             changes=own_json(new.changes),
             principal=new.principal,
             now=self._clock.now(),

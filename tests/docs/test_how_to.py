@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 PLAYED = {
     "publish-versions.md": 13,
+    "fork-an-instance.md": 11,
     "ask-several-people.md": 20,
     "start-children-from-a-notebook.md": 11,
     "undo-what-was-done.md": 16,

@@ -9,6 +9,7 @@ from chatflow_jupyter.domain.errors import ChatFlowError
 from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.services.dispatcher import Dispatcher
+from chatflow_jupyter.services.forks import Forks
 from chatflow_jupyter.services.orchestrator import Orchestrator
 from chatflow_jupyter.services.pinned import PinnedDefinitions
 from tests.engine.faulty_storage import FaultyStorage, ProcessDied
@@ -83,8 +84,12 @@ class BothEngines:
     def boot(self) -> None:
         """Start a process: nothing but the store is remembered."""
         storage: Any = self.storage
+        no_bytes: Any = None
         self.storage.lay_out()
         self.orchestrator = Orchestrator(storage, PinnedDefinitions(storage), self.clock, self.ids)
+        self.forks = Forks(
+            storage, no_bytes, PinnedDefinitions(storage), self.orchestrator, self.clock, self.ids
+        )
         recovery: Any = Keeper()
         self.dispatcher = Dispatcher(storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC)
 

@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.tree import node_class, tree_status
 from chatflow_jupyter.ports.records import AttemptRow
+from tests.engine.fork_properties import check_forks
 from tests.engine.invariants import check_no_undoing_is_lost, check_standing
 from tests.engine.questions import TENANT
 from tests.engine.times import START
@@ -46,6 +47,7 @@ async def compare(both: "BothEngines") -> None:
         {name: (known["status"], known["fence"]) for name, known in model.attempts.items()},
     )
     _check_attempts(nodes, attempts)
+    check_forks(nodes, attempts)
     notes = [row.continuation for row in await store.continuations(10_000)]
     same("notes", Counter((str(n.kind), n.instance_id, n.about) for n in notes), Counter(model.notes))
     await _compare_timers(both, nodes)
@@ -89,6 +91,7 @@ def _told(node: Instance) -> dict[str, Any]:
                 one.approved,
                 one.gate and (one.gate.decision, one.gate.by),
                 one.notebook_done,
+                one.shared,
             )
             for name, one in node.phases.items()
         },

@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from tests.engine.model_forks import Forks
 from tests.engine.model_people import Answer, No
 from tests.engine.model_rules import OVER, Asked, Node
-from tests.engine.model_undoing import Undoing
 
 NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such_kernel", "cancelled")
 NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep")
 
 
-class Model(Undoing):
+class Model(Forks):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:

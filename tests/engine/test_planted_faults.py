@@ -4,6 +4,7 @@ import pytest
 
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
 from tests.engine import (  # noqa: F401 - each adds its own
+    planted_fork_faults,
     planted_gate_faults,
     planted_spawn_faults,
     planted_undo_faults,

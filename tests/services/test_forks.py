@@ -1,32 +1,19 @@
 """Instances that begin in the middle of others, through the store and the engine."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chatflow_jupyter.domain.errors import ChatFlowError, Conflict, InvalidInput, KeyReused, NotFound
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, NotFound
+from chatflow_jupyter.domain.fan_out import has_stuck_child
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId
-from chatflow_jupyter.domain.instance import ForkOrigin, Instance, Status, WaitingReason
+from chatflow_jupyter.domain.instance import ForkOrigin, Status, WaitingReason
 from chatflow_jupyter.domain.requests import Terminate
-from chatflow_jupyter.ports.records import DefinitionRecord
 from chatflow_jupyter.services.forks import NewFork
-from tests.services.world import LEAF, NOTEBOOK, World, run
+from chatflow_jupyter.services.orchestrator import NewInstance
+from tests.services.forking import STORY, fork, refusal, told
+from tests.services.world import World, run
 
-STORY = """\
-name: story
-version: 1.0.0
-automation_level: 60
-parameters: {type: object, properties: {month: {type: integer}, year: {type: integer}}}
-phases:
-  - {name: collect, notebook: one.ipynb}
-  - {name: check, notebook: one.ipynb, gate: {title: Look}}
-  - name: files
-    children: {schema: ./leaf.yaml, items: [a, b]}
-  - {name: wait, notebook: one.ipynb, start: on_trigger}
-  - {name: publish, notebook: one.ipynb}
-"""
 SAGA = """\
 name: saga
 automation_level: 100
@@ -35,35 +22,6 @@ phases:
   - {name: charge, notebook: one.ipynb, compensate: one.ipynb}
   - {name: ship, notebook: one.ipynb}
 """
-
-
-async def fork(
-    world: World, source: Instance, phase: str, *, key: str | None = None, **more: Any
-) -> Instance:
-    wanted = NewFork(
-        tenant_id=LOCAL_TENANT,
-        source_id=source.instance_id,
-        phase=phase,
-        principal=LOCAL_PRINCIPAL,
-        **more,
-    )
-    return await world.forks.fork(wanted, key=key)
-
-
-async def told(world: World, context: Mapping[str, Any] | None = None) -> Instance:
-    """A whole story: every phase passed, with data given at the gate and at the trigger."""
-    instance = await world.new(STORY, context=dict(context or {"month": 4}))
-    await world.work_on(instance.instance_id, n=1)
-    await world.trigger(instance.instance_id, decision="approve", data={"note": "fine"})
-    await world.work_on(instance.instance_id, n=2)
-    await world.trigger(instance.instance_id, data={"note": "late", "go": True})
-    return await world.work_on(instance.instance_id, n=3)
-
-
-async def refusal(world: World, kind: type[ChatFlowError], *arguments: Any, **more: Any) -> ChatFlowError:
-    with pytest.raises(kind) as caught:
-        await fork(world, *arguments, **more)
-    return caught.value
 
 
 def test_what_was_passed_before_stands_and_nothing_of_it_runs_again(world: World) -> None:
@@ -213,6 +171,46 @@ def test_a_fork_undoes_only_what_it_did_itself(world: World) -> None:
     run(story())
 
 
+FLEET = """\
+name: fleet
+automation_level: 100
+phases:
+  - name: files
+    children: {schema: ./leaf.yaml, items: [a], on_failure: continue}
+  - {name: land, notebook: one.ipynb}
+"""
+STUBBORN = """\
+name: leaf
+automation_level: 100
+on_failure: compensate
+phases:
+  - {name: look, notebook: one.ipynb, compensate: one.ipynb}
+  - {name: fall, notebook: one.ipynb}
+"""
+
+
+def test_a_child_of_the_source_that_could_not_undo_holds_no_fork_up(world: World) -> None:
+    async def story() -> None:
+        folder = world.template("made", FLEET, leaf__yaml=STUBBORN)
+        record = await world.definitions.publish_folder(folder, LOCAL_TENANT)
+        wanted = NewInstance(record=record, context={}, principal=LOCAL_PRINCIPAL, start=True)
+        source = await world.orchestrator.create(wanted)
+        for failure in (None, "cell_error", "cell_error"):  # it looks, falls, and cannot undo its looking
+            await world.end(await world.must_lease(), failure=failure)
+        while await world.dispatcher.step():
+            pass
+        source = await world.now(source.instance_id)
+        assert source.phase == "land"
+        assert has_stuck_child(source)
+        made = await fork(world, source, "land")
+        assert not has_stuck_child(made)
+        undo = Terminate(principal=LOCAL_PRINCIPAL, compensate=True)
+        ended = await world.orchestrator.apply(LOCAL_TENANT, made.instance_id, undo)
+        assert (ended.status, ended.undoing) == (Status.TERMINATED, None)
+
+    run(story())
+
+
 def test_a_child_is_forked_into_a_root_and_a_fork_into_another(world: World) -> None:
     async def story() -> None:
         source = await told(world)
@@ -292,70 +290,5 @@ def test_one_key_makes_one_fork_and_a_source_that_goes_on_meanwhile_is_read_agai
             await world.forks.fork(
                 NewFork(tenant_id=LOCAL_TENANT, source_id=missing, phase="a", principal=LOCAL_PRINCIPAL)
             )
-
-    run(story())
-
-
-async def published(
-    world: World, definition: str, notebook: str = NOTEBOOK, leaf: str = LEAF
-) -> DefinitionRecord:
-    folder = world.template("other", definition, leaf__yaml=leaf, two__ipynb=notebook)
-    return await world.definitions.publish_folder(folder, LOCAL_TENANT)
-
-
-def test_another_version_goes_on_where_its_earlier_phases_are_the_same(world: World) -> None:
-    later = STORY.replace("name: publish, notebook: one", "name: publish, notebook: two")
-
-    async def story() -> None:
-        source = await told(world)
-        record = await published(world, later)
-        made = await fork(world, source, "publish", record=record)
-        assert made.definition == record.reference
-        assert (await world.must_lease()).notebook == "two.ipynb"
-
-    run(story())
-
-
-@pytest.mark.parametrize(
-    ("definition", "leaf", "said"),
-    [
-        (
-            STORY.replace("check, notebook: one", "check, notebook: two"),
-            LEAF,
-            "`notebook` of its phase check",
-        ),
-        (STORY.replace("{name: collect,", "{name: gather,"), LEAF, "it has no phase collect"),
-        (STORY.replace("items: [a, b]", "items: [a]"), LEAF, "`children` of its phase files"),
-        (STORY, LEAF.replace("look", "stare"), "the child ./leaf.yaml of its phase files"),
-        (STORY.replace("{name: publish,", "{name: print,"), LEAF, "it has no phase publish"),
-        (
-            STORY.replace("{name: wait,", "{name: wait, parameters: {x: 1},"),
-            LEAF,
-            "`parameters` of its phase wait",
-        ),
-    ],
-)
-def test_another_version_whose_earlier_phases_differ_is_refused(
-    world: World, definition: str, leaf: str, said: str
-) -> None:
-    async def story() -> None:
-        source = await told(world)
-        record = await published(world, definition, leaf=leaf)
-        error = await refusal(world, Conflict, source, "publish", record=record)
-        assert error.code == "phase_differs"
-        assert said in error.message
-
-    run(story())
-
-
-def test_an_earlier_phase_with_other_bytes_of_its_notebook_is_refused(world: World) -> None:
-    async def story() -> None:
-        source = await told(world)
-        folder = world.template("other", STORY, leaf__yaml=LEAF)
-        (folder / "one.ipynb").write_text(NOTEBOOK.replace('"source": ""', '"source": "more"'))
-        record = await world.definitions.publish_folder(folder, LOCAL_TENANT)
-        error = await refusal(world, Conflict, source, "publish", record=record)
-        assert "the notebook one.ipynb of its phase collect differs" in error.message
-        assert (await fork(world, source, "collect", record=record)).definition == record.reference
 
     run(story())

@@ -1,6 +1,6 @@
 """Instances as rows: columns for what is asked for, `birth` and `state` as JSON for the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Row
@@ -130,9 +130,7 @@ def instance_of(row: Row[Any]) -> Instance:
         attempt=attempt and CurrentAttempt(attempt_id=attempt[0], number=attempt[1], started=attempt[2]),
         fan_out=fan_out and FanOut(total=fan_out[0], started=fan_out[1], ended=fan_out[2], failed=fan_out[3]),
         gate=gate_of(state.get("gate")),
-        spawned=tuple(
-            Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in state.get("spawned", ())
-        ),
+        spawned=_spawned_of(state.get("spawned", ())),
         reported_risk=state["reported_risk"],
         spent_sec=state["spent_sec"],
         descendants=state["descendants"],
@@ -182,6 +180,10 @@ def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:
         key=birth["parent"]["key"],
         tolerated=birth["parent"]["tolerated"],
     )
+
+
+def _spawned_of(stored: Iterable[Any]) -> tuple[Spawned, ...]:
+    return tuple(Spawned(schema_ref=one[0], key=one[1], context=one[2]) for one in stored)
 
 
 def _origin_of(stored: Any) -> ForkOrigin | None:

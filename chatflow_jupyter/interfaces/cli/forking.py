@@ -79,8 +79,9 @@ def _say_what_is_shared(source: Instance, created: Instance) -> None:
     shared = [name for name, record in created.phases.items() if record.shared]
     if not shared:
         return
-    were = "the phase" if len(shared) == 1 else "the phases"
-    said = f"{were} {', '.join(shared)} stand as in {source.instance_id}"
+    one = len(shared) == 1
+    said = f"the phase {shared[0]} stands" if one else f"the phases {', '.join(shared)} stand"
+    said, they = f"{said} as in {source.instance_id}", "it" if one else "they"
     before = [
         f"{name}={safe_line(str(source.context[name]), MAX_VALUE_SHOWN)}" if name in source.context else name
         for name in changed_parameters(source, created)
@@ -88,7 +89,7 @@ def _say_what_is_shared(source: Instance, created: Instance) -> None:
     without = [name for name in before if "=" not in name]
     ran = [value for value in before if "=" in value]
     if ran:
-        said += f"; they ran with {', '.join(ran)}"
+        said += f"; {they} ran with {', '.join(ran)}"
     if without:
-        said += f"; they ran without {', '.join(without)}"
+        said += f"; {they} ran without {', '.join(without)}"
     say(said)

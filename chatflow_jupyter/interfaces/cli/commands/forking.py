@@ -50,6 +50,14 @@ def add_commands(commands: Subparsers) -> None:
         type=text,
         help="go on with another version or template folder whose earlier phases are the same",
     )
+    _add_labels(fork)
+    add_key(fork)
+    add_detach(fork)
+    add_place(fork)
+    add_json(fork)
+
+
+def _add_labels(fork: argparse.ArgumentParser) -> None:
     fork.add_argument(
         "--feature", metavar="ID", type=text, help="label that groups instances (default: that of ID)"
     )
@@ -59,10 +67,6 @@ def add_commands(commands: Subparsers) -> None:
         type=int,
         help="0 asks before every phase, 100 only at explicit gates (default: that of ID)",
     )
-    add_key(fork)
-    add_detach(fork)
-    add_place(fork)
-    add_json(fork)
 
 
 def _fork(options: argparse.Namespace) -> int:
