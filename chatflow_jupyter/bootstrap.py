@@ -22,6 +22,7 @@ from .ports.clock import Clock
 from .ports.records import AttemptRow, Soundness
 from .ports.state_storage import IStateStorage
 from .services.artifacts import Artifacts
+from .services.comparisons import Comparisons
 from .services.definitions import Definitions
 from .services.forks import Forks
 from .services.orchestrator import Orchestrator
@@ -55,6 +56,7 @@ class ChatFlow:
     orchestrator: Orchestrator
     queries: Queries
     waivers: Waivers
+    comparisons: Comparisons
     forks: Forks
     versions: Versions
     upkeep: Upkeep
@@ -98,6 +100,7 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
         templates = Templates(settings.template_path)
         orchestrator = Orchestrator(storage, pinned, clock, UuidFactory())
         definitions = Definitions(storage, artifacts, templates, clock)
+        queries = Queries(storage, artifacts, pinned, clock)
         app = ChatFlow(
             settings=settings,
             clock=clock,
@@ -106,7 +109,8 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
             templates=templates,
             definitions=definitions,
             orchestrator=orchestrator,
-            queries=Queries(storage, artifacts, pinned, clock),
+            queries=queries,
+            comparisons=Comparisons(artifacts, pinned, definitions, templates, queries),
             waivers=Waivers(storage, definitions, clock, UuidFactory()),
             forks=Forks(storage, artifacts, pinned, orchestrator, clock, UuidFactory()),
             versions=Versions(storage, artifacts, definitions, clock),

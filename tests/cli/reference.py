@@ -47,7 +47,7 @@ it so.
 | status | meaning |
 |---|---|
 | 0 | completed; queries always |
-| 1 | internal error, or a failed check of `doctor` and `db check` |
+| 1 | internal error, a failed check of `doctor` and `db check`, or what `--exit-code` tells |
 | 2 | usage or invalid input |
 | 3 | waiting: for an answer, a trigger, a budget; or paused |
 | 4 | failed |

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 
 PLAYED = {
-    "publish-versions.md": 13,
+    "publish-versions.md": 14,
     "fork-an-instance.md": 11,
     "ask-several-people.md": 20,
     "start-children-from-a-notebook.md": 11,
