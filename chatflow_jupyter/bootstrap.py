@@ -25,7 +25,9 @@ from .ports.records import AttemptRow, Soundness
 from .ports.state_storage import IStateStorage
 from .services.advice import Advice
 from .services.artifacts import Artifacts
+from .services.comparisons import Comparisons
 from .services.definitions import Definitions
+from .services.forks import Forks
 from .services.hook_calls import Hooks
 from .services.orchestrator import Orchestrator
 from .services.pinned import PinnedDefinitions
@@ -63,6 +65,8 @@ class ChatFlow:
     advice: Advice
     waivers: Waivers
     schedules: Schedules
+    comparisons: Comparisons
+    forks: Forks
     versions: Versions
     upkeep: Upkeep
     bus: InProcessBus
@@ -107,36 +111,47 @@ async def open_chatflow(settings: Settings, role: Role = "query") -> AsyncIterat
         child = None if role == "query" else _started_runner(settings, owner_id, stack)
         storage = await _open_storage(settings, clock, role)
         stack.push_async_callback(storage.close)
-        processing = Processing(hooks, settings.work)
-        artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock, processing)
-        pinned = PinnedDefinitions(storage)
-        templates = Templates(settings.template_path)
-        orchestrator = Orchestrator(storage, pinned, clock, UuidFactory(), hooks.plan)
-        definitions = Definitions(storage, artifacts, templates, clock)
-        app = ChatFlow(
-            settings=settings,
-            clock=clock,
-            storage=storage,
-            artifacts=artifacts,
-            templates=templates,
-            definitions=definitions,
-            orchestrator=orchestrator,
-            queries=Queries(storage, artifacts, pinned, clock),
-            advice=Advice(storage, pinned),
-            waivers=Waivers(storage, definitions, clock, UuidFactory()),
-            versions=Versions(storage, artifacts, definitions, clock),
-            schedules=Schedules(storage, clock, UuidFactory()),
-            upkeep=Upkeep(storage, artifacts, clock),
-            bus=InProcessBus(),
-            store_file=_number_of(settings.database),
-            hooks=hooks,
-            processing=processing,
-        )
+        app, pinned = _assembled(settings, clock, storage, hooks)
         stack.enter_context(_told_when_gone(app))
         if role == "query" or child is None:
             yield app
         else:
             yield await stack.enter_async_context(_driving(app, pinned, role, owner_id, child))
+
+
+def _assembled(
+    settings: Settings, clock: Clock, storage: IStateStorage, hooks: Hooks
+) -> tuple[ChatFlow, PinnedDefinitions]:
+    """Put the services together over an open store."""
+    processing = Processing(hooks, settings.work)
+    artifacts = Artifacts(storage, LocalArtifactStorage(settings.artifacts), clock, processing)
+    pinned = PinnedDefinitions(storage)
+    templates = Templates(settings.template_path)
+    orchestrator = Orchestrator(storage, pinned, clock, UuidFactory(), hooks.plan)
+    definitions = Definitions(storage, artifacts, templates, clock)
+    queries = Queries(storage, artifacts, pinned, clock)
+    app = ChatFlow(
+        settings=settings,
+        clock=clock,
+        storage=storage,
+        artifacts=artifacts,
+        templates=templates,
+        definitions=definitions,
+        orchestrator=orchestrator,
+        queries=queries,
+        advice=Advice(storage, pinned),
+        comparisons=Comparisons(artifacts, pinned, definitions, templates, queries),
+        waivers=Waivers(storage, definitions, clock, UuidFactory()),
+        forks=Forks(storage, artifacts, pinned, orchestrator, clock, UuidFactory()),
+        versions=Versions(storage, artifacts, definitions, clock),
+        schedules=Schedules(storage, clock, UuidFactory()),
+        upkeep=Upkeep(storage, artifacts, clock),
+        bus=InProcessBus(),
+        store_file=_number_of(settings.database),
+        hooks=hooks,
+        processing=processing,
+    )
+    return app, pinned
 
 
 def _loaded_hooks(settings: Settings, role: Role) -> Hooks:

@@ -52,7 +52,7 @@ def advance(draft: Draft) -> None:
         if draft.instance.phase is None:
             _enter(draft, draft.definition.following(None))
         elif draft.record.state is not PhaseState.ACTIVE:
-            _enter(draft, _successor(draft.definition, draft.instance))
+            _enter(draft, successor(draft.definition, draft.instance))
         elif not _step(draft):
             return
         if draft.instance.ended:
@@ -154,7 +154,7 @@ def _enter(draft: Draft, name: str | None) -> None:
         arm_phase_deadline(draft)
 
 
-def _successor(definition: Definition, instance: Instance) -> str | None:
+def successor(definition: Definition, instance: Instance) -> str | None:
     """Return where the ended phase leads; the routes of a phase that did not run are not its own to take."""
     if instance.is_undoing:
         return next(iter(undo_steps(definition, instance)), None)

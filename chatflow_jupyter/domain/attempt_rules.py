@@ -64,7 +64,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         spawned=request.spawned,
     )
     draft.ask_for(len(request.spawned))
-    draft.change_record(origin=phase.run_as)
+    draft.change_record(origin=phase.run_as, risk=request.risk or 0)
     duration_sec = round(request.duration_sec, 3)
     if looks_behind(draft):
         draft.change_record(ran_sec=duration_sec, unjudged=True)
@@ -83,6 +83,7 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
     tell_processed(draft, request.processed)
     draft.spend(request.duration_sec)
     draft.change(reported_risk=request.risk or 0)
+    draft.change_record(risk=request.risk or 0)
     _end(draft, request.attempt_id, request.fence, "failed", failure)
     retry_or_fail(draft, failure)
     return None

@@ -71,7 +71,7 @@ def _did_something(instance: Instance, phase: Phase) -> bool:
     What a notebook did that was cut off is not known; its author may say that it counts.
     """
     record = instance.phases.get(phase.name)
-    if record is None:
+    if record is None or record.shared:  # what the instance it is a fork of did is that one's to undo
         return False
     done = record.notebook_done or record.ran_sec is not None or record.state is PhaseState.SUCCEEDED
     perhaps = phase.compensate_after == "start" and record.attempts > 0

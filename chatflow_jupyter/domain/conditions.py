@@ -109,15 +109,15 @@ def evaluate(condition: Condition, variables: JsonObject) -> Verdict:
             return _combine(members, variables, decisive=Truth.TRUE, otherwise=Truth.FALSE)
 
 
-def fields_of(condition: Condition) -> tuple[str, ...]:
-    """Return every field the condition reads, in order."""
+def comparisons_of(condition: Condition) -> tuple[Comparison, ...]:
+    """Return every comparison the condition makes, in order."""
     match condition:
-        case Comparison(field=field):
-            return (field,)
+        case Comparison():
+            return (condition,)
         case Not(member=member):
-            return fields_of(member)
+            return comparisons_of(member)
         case AllOf(members=members) | AnyOf(members=members):
-            return tuple(field for member in members for field in fields_of(member))
+            return tuple(each for member in members for each in comparisons_of(member))
 
 
 def mapped(condition: Condition, change: Callable[[Comparison], Comparison]) -> Condition:
@@ -242,7 +242,7 @@ def _compare(condition: Comparison, found: JsonValue | Missing) -> Truth:
 def _equal(left: JsonValue, right: JsonValue) -> Truth:
     if left is None or right is None:
         return Truth.of(left is right)
-    if _kind(left) != _kind(right):
+    if kind_of(left) != kind_of(right):
         return Truth.UNKNOWN
     return Truth.of(_same(left, right))
 
@@ -264,7 +264,7 @@ def _match(found: JsonValue, pattern: JsonValue) -> Truth:
 
 def _same(left: JsonValue, right: JsonValue) -> bool:
     """Compare as JSON does: true is not 1, [1] is not [true]."""
-    if _kind(left) != _kind(right):
+    if kind_of(left) != kind_of(right):
         return False
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
@@ -273,7 +273,8 @@ def _same(left: JsonValue, right: JsonValue) -> bool:
     return left == right
 
 
-def _kind(value: JsonValue) -> str:
+def kind_of(value: JsonValue) -> str:
+    """Return boolean, number, string, null, object or list: only values of one kind are compared."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, (int, float)):
@@ -286,7 +287,7 @@ def _kind(value: JsonValue) -> str:
 
 
 def _is_number(value: JsonValue) -> bool:
-    return _kind(value) == "number"
+    return kind_of(value) == "number"
 
 
 def _is_nan(value: JsonValue) -> bool:

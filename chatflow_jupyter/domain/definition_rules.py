@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from .conditions import Condition, fields_of
+from .conditions import Condition, comparisons_of
+from .declaration_rules import Declared, depth_problems, retry_problems, schema_problems
 from .definition_faults import nearest
 from .errors import InvalidInput
 from .json_schema import check_value
@@ -58,14 +59,18 @@ def problems_of(definition: "Definition") -> tuple[Problem, ...]:
     if definition.on_failure == "compensate" and not any(phase.compensate for phase in definition.phases):
         message = "`compensate` undoes nothing: no phase has a notebook `compensate`"
         problems.append(Problem(path=("on_failure",), message=message))
+    declared = Declared(definition)
+    for path, message in (*schema_problems(definition), *depth_problems(definition)):
+        problems.append(Problem(path=path, message=message))
     for position, phase in enumerate(definition.phases):
         here: Path = ("phases", position)
         for key, message in (
             *_phase_problems(phase, position, names),
             *_gate_problems(phase, definition.phases[:position], names[position + 1 :]),
+            *retry_problems(phase),
         ):
             problems.append(Problem(path=(*here, *key), message=message))
-        for key, message in _reference_problems(phase, position, names):
+        for key, message in _reference_problems(phase, position, names, declared):
             problems.append(Problem(path=(*here, *key), message=message))
     if not problems:
         reached = _reachable(definition)
@@ -149,20 +154,30 @@ def _gate_problems(
         yield ("gate", "escalate_to"), "adds to `approvers`; without them anybody may answer anyway"
 
 
-def _reference_problems(phase: "Phase", position: int, names: list[str]) -> Iterator[tuple[Path, str]]:
-    """Check that fields are of the context, a trigger, a child or a phase that can have ended by then."""
+def _reference_problems(
+    phase: "Phase", position: int, names: list[str], declared: Declared
+) -> Iterator[tuple[Path, str]]:
+    """Check that fields are of the context, a trigger, a child or a phase that can have ended by then.
+
+    What is declared of them has to be as the definition uses it.
+    """
     before = ALWAYS_THERE | set(names[:position])
     through = before | {phase.name}
     for path, condition, allowed in _conditions(phase, before, through):
-        for field in fields_of(condition):
-            yield from _unknown_root(path, field, allowed)
+        for comparison in comparisons_of(condition):
+            yield from _unknown_root(path, comparison.field, allowed)
+            yield from ((path, problem) for problem in declared.of_comparison(comparison))
     for field in _fields_in(phase.parameters):
         yield from _unknown_root(("parameters",), field, before)
+        yield from ((("parameters",), problem) for problem in declared.of_field(field))
     if phase.children is not None:
         if phase.children.foreach is not None:
             yield from _unknown_root(("children", "foreach"), phase.children.foreach, through)
+            here: Path = ("children", "foreach")
+            yield from ((here, problem) for problem in declared.of_list(phase.children.foreach))
         for field in _fields_in(phase.children.context):
             yield from _unknown_root(("children", "context"), field, through | {"item", "index"})
+            yield from ((("children", "context"), problem) for problem in declared.of_field(field))
         for field in _fields_in(phase.children.key):
             yield from _unknown_root(("children", "key"), field, {"item", "index"})
 

@@ -126,9 +126,16 @@ def has_stuck_child(instance: Instance) -> bool:
     known = known_children(instance).values()
     return any(
         isinstance(entry, Mapping)
+        and not _is_shared(instance, entry)
         and (entry["status"], entry.get("compensation")) == (Status.FAILED, "failed")
         for entry in known
     )
+
+
+def _is_shared(instance: Instance, entry: JsonObject) -> bool:
+    """Whether it is a child of the instance that this one is a fork of."""
+    record = instance.phases.get(str(entry["phase"]))
+    return record is not None and record.shared
 
 
 def stuck_children(instance: Instance) -> Failure | None:

@@ -141,7 +141,9 @@ class PhaseRecord:
     `lost` counts runners that ended under it, `cut_off` whole processes. While it is active, `deadline_at` is
     until when it has to end. `ran_sec` is how long the notebook took that ran to its end before hooks looked
     at what it handed over; `unjudged` until they have answered. `origin` is as whom the attempt ran whose
-    outcome stands.
+    outcome stands. `risk` is what its last attempt reported. `triggered_before` is what had come with
+    triggers until it was entered, where more came since. A `shared` one was passed by the instance this is a
+    fork of.
     """
 
     state: PhaseState
@@ -161,6 +163,9 @@ class PhaseRecord:
     clearance: Clearance | None = None
     ran_sec: float | None = None
     unjudged: bool = False
+    risk: int | None = None
+    triggered_before: JsonObject | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,6 +244,15 @@ class ParentLink:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ForkOrigin:
+    """What an instance is a fork of: an instance as it was at `seq`, and the phase it began at instead."""
+
+    instance_id: InstanceId
+    phase: str
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CurrentAttempt:
     """The one attempt an instance has queued or leased."""
 
@@ -269,6 +283,7 @@ class Instance:
     max_depth: int | None = None
     parent: ParentLink | None = None
     lineage: tuple[Limit, ...] = ()
+    forked_from: ForkOrigin | None = None
     feature_id: str | None = None
     meta: JsonObject = field(default_factory=dict)
     variables: JsonObject = field(default_factory=dict)

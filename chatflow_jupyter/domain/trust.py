@@ -6,7 +6,7 @@ Whoever runs an attempt can report what he likes, so a rule that shall stop him 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .conditions import fields_of
+from .conditions import comparisons_of
 from .json_values import JsonObject
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def trust_problems(phase: "Phase", earlier: Sequence["Phase"]) -> Iterator[str]:
         yield "is about the rule `auto`, and there is none: people are asked anyway"
         return
     trusted = [one.name for one in earlier if one.run_as == TRUSTED and one.notebook is not None]
-    for field in dict.fromkeys(fields_of(gate.auto)):
+    for field in dict.fromkeys(one.field for one in comparisons_of(gate.auto)):
         if field.partition(".")[0] not in trusted:
             there = ", ".join(trusted) or "there is none before it"
             yield (

@@ -97,11 +97,21 @@ class ContinuationRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SharedWork:
+    """What a fork has of its source, an instance as it was at `seq`: what these phases of it left behind."""
+
+    source_id: InstanceId
+    seq: int
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
     """Everything one request changes: the instance, children born with it, the key, notes consumed.
 
     `owner_id` is set on the tree when a root is created. With `no_artifact_but`, it was decided on there
-    being no artifact of the instance but those of that phase. `schedule` is what started the root.
+    being no artifact of the instance but those of that phase. `schedule` is what started the root;
+    `shares` is for a fork, born in the first of `transitions`.
     """
 
     tenant_id: TenantId
@@ -111,6 +121,7 @@ class Commit:
     owner_id: OwnerId | None = None
     no_artifact_but: str | None = None
     schedule: ScheduleStep | None = None
+    shares: SharedWork | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -95,11 +95,15 @@ class IInstances(Protocol):
         under; the consumed continuations are gone; the key, if any, answers from now on; so does the
         schedule, if any, as `change_schedule` leaves it, and raises the same.
         Creating an instance or an attempt that exists already changes nothing about it.
-        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, or when it has an
-        artifact, not deleted, of another phase than `no_artifact_but` says, or when more children are
-        asked for than a limit or the tree has room for; `StaleFence` when a
-        started or ended attempt is not leased under that fence; `KeyReused` (code `key_taken`) when the
-        key exists unexpired; `NotFound` when `before` names an instance that does not exist.
+        With `shares`, the attempts of these phases of the source are the new instance's too, under ids of its
+        own; so are their artifacts, which refer to the same bytes, and what `once` stored in these phases.
+        Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, when it has an
+        artifact, not deleted, of another phase than `no_artifact_but` says, when more children are asked for
+        than a limit or the tree has room for, or when the source of `shares` is not at that `seq`;
+        `StaleFence` when a started or ended attempt is not leased under that fence;
+        `KeyReused` (code `key_taken`) when the key exists unexpired; `Conflict` (code `artifact_deleted`)
+        when an artifact to be shared is deleted; `NotFound` when `before` or `shares` names an instance that
+        does not exist.
         """
 
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:

@@ -23,6 +23,13 @@ def absent_schemas(
         yield f"{file}:{line}: phase {phase.name}: {place[2]}: there is no file {missing}"
 
 
+def places_of(definition: Definition) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Yield every definition that is named as a child, with its place in this one."""
+    for position, phase in enumerate(definition.phases):
+        for path, reference in _references(phase):
+            yield ("phases", position, *path), reference
+
+
 def file_of(reference: str) -> str:
     """Return the path inside the template that a local reference names."""
     return reference.removeprefix("./")

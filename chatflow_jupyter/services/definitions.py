@@ -10,6 +10,7 @@ from pathlib import Path
 from chatflow_jupyter.domain.definition import Definition, is_local_schema, split_schema_id
 from chatflow_jupyter.domain.definition_rules import RESERVED_NAMES
 from chatflow_jupyter.domain.definition_source import parse_definition
+from chatflow_jupyter.domain.definition_yaml import read_yaml
 from chatflow_jupyter.domain.errors import InvalidDefinition, InvalidInput, NotFound
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.domain.instance import DefinitionRef
@@ -19,7 +20,7 @@ from chatflow_jupyter.ports.state_storage import IDefinitions
 
 from .artifacts import Artifacts
 from .bundle import content_hash, pack, read_folder
-from .child_schemas import absent_schemas, file_of
+from .child_schemas import absent_schemas, file_of, places_of
 from .notebook_shape import check_notebook
 from .offered import named as named_of
 from .offered import offered
@@ -110,7 +111,7 @@ class Definitions:
         self, definition: Definition, files: Mapping[str, bytes], tenant_id: TenantId, *, where: str
     ) -> Mapping[str, DefinitionRef]:
         """Return what the children of `definition`, of these files, would be pinned to now."""
-        return await self._pins(definition, files, tenant_id, where=where, under=())
+        return await self._pins(definition, files, ENTRY, tenant_id, where=where, under=())
 
     async def all(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
         """Return everything published for the tenant."""
@@ -127,12 +128,12 @@ class Definitions:
         plain: bool = False,
     ) -> DefinitionRecord:
         definition = parse_entry(files, entry, where)
-        if definition.name in under:
-            raise InvalidDefinition((circle_of(f"{where}{entry}", (*under, definition.name)),))
+        if definition.name in under:  # through another template: it has a place of its own
+            raise InvalidDefinition((circle_of(f"{where}{entry}:1", (*under, definition.name)),))
         check_notebooks(definition, files, entry, f"{where}{entry}")
         if absent := tuple(absent_schemas(definition, files, entry, f"{where}{entry}")):
             raise InvalidDefinition(absent)
-        pins = await self._pins(definition, files, tenant_id, where=where, under=under)
+        pins = await self._pins(definition, files, entry, tenant_id, where=where, under=under)
         stored = await self._artifacts.store(tenant_id, pack(files))
         hashed = content_hash(files, entry)
         return await self._save(definition, hashed, stored.sha256, entry, tenant_id, pins, plain=plain)
@@ -141,6 +142,7 @@ class Definitions:
         self,
         definition: Definition,
         files: Mapping[str, bytes],
+        entry: str,
         tenant_id: TenantId,
         *,
         where: str,
@@ -148,13 +150,32 @@ class Definitions:
     ) -> dict[str, DefinitionRef]:
         below = (*under, definition.name)
         pins: dict[str, DefinitionRef] = {}
-        for phase in definition.phases:
-            for reference in phase.child_schemas:
-                if reference in pins:
-                    continue
-                child = await self._child(files, reference, tenant_id, where=where, under=below)
-                pins[reference] = child.reference
+        for path, reference in places_of(definition):
+            if reference in pins:
+                continue
+            self._refuse_circle(files, entry, path, reference, where=where, under=below)
+            child = await self._child(files, reference, tenant_id, where=where, under=below)
+            pins[reference] = child.reference
         return pins
+
+    def _refuse_circle(
+        self,
+        files: Mapping[str, bytes],
+        entry: str,
+        path: tuple[int | str, ...],
+        reference: str,
+        *,
+        where: str,
+        under: tuple[str, ...],
+    ) -> None:
+        """Raise `InvalidDefinition` where `entry` names, at `path`, one of those it is itself a child of."""
+        if is_local_schema(reference):
+            name = parse_entry(files, file_of(reference), where).name
+        else:
+            name = split_schema_id(reference)[0]
+        if name in under:
+            line = read_yaml(files[entry], file=f"{where}{entry}").line_of(path)
+            raise InvalidDefinition((circle_of(f"{where}{entry}:{line}", (*under, name)),))
 
     async def _child(
         self,
@@ -245,9 +266,9 @@ def local_of(name: str) -> str | None:
     return f"{name}.ipynb" if Path(f"{name}.ipynb").is_file() else None
 
 
-def circle_of(file: str, names: Sequence[str]) -> str:
-    """Return the fault of definitions that start each other, told of `file`."""
-    return f"{file}: definitions start each other in a circle: {' -> '.join(names)}"
+def circle_of(place: str, names: Sequence[str]) -> str:
+    """Return the fault of definitions that start each other, told of the `place` that closes the circle."""
+    return f"{place}: definitions start each other in a circle: {' -> '.join(names)}"
 
 
 def refuse_url(named: str) -> None:

@@ -1,7 +1,7 @@
 """Load, decide, commit: every change to an instance goes through here."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from chatflow_jupyter.domain.schedules import ScheduleStep
 from chatflow_jupyter.domain.transition import decide
 from chatflow_jupyter.domain.usage import NOTHING_KNOWN, Used
 from chatflow_jupyter.ports.clock import Clock, IdFactory
-from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, Transition
+from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, SharedWork, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .pinned import PinnedDefinitions
@@ -60,6 +60,15 @@ class NewInstance:
         }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Birth:
+    """A root about to be born, of `record`, and what it shares with another instance."""
+
+    record: DefinitionRecord
+    decision: Decision
+    shares: SharedWork | None = None
+
+
 class Orchestrator:
     """The use cases of an instance. Refusals are raised as `Conflict` or `InvalidInput`."""
 
@@ -83,24 +92,51 @@ class Orchestrator:
         check_key(key)
         check_json(new.context, what="parameters")
         new = replace(new, context=own_json(new.context), meta=own_json(new.meta))
-        tenant_id, body = new.record.tenant_id, new.body
+
+        async def born() -> Birth:
+            return Birth(record=new.record, decision=self._born(new))
+
+        return await self.bear(
+            born,
+            tenant_id=new.record.tenant_id,
+            principal=new.principal,
+            key=key,
+            body=new.body,
+            owner_id=new.owner_id,
+        )
+
+    async def bear(
+        self,
+        born: Callable[[], Awaitable[Birth]],
+        *,
+        tenant_id: TenantId,
+        principal: Principal,
+        key: str | None,
+        body: JsonObject,
+        owner_id: OwnerId | None,
+    ) -> Instance:
+        """Commit what `born` decides, with the children born with it; a used key gives the same instance.
+
+        Raises `SeqConflict` when what it shares went on meanwhile.
+        """
         while True:
-            answered = await self._answered(tenant_id, new.principal, key, body)
+            answered = await self._answered(tenant_id, principal, key, body)
             if answered is not None:
                 return await self._storage.instance(tenant_id, InstanceId(str(answered["instance_id"])))
-            decision = self._born(new)
-            births = await self._births(new.record, decision, NOTHING_KNOWN)
+            birth = await born()
+            children = await self._births(birth.record, birth.decision, NOTHING_KNOWN)
             commit = Commit(
                 tenant_id=tenant_id,
-                transitions=(Transition(before=None, decision=decision), *births),
-                key=self._request_key(new.principal, key, body, decision),
-                owner_id=new.owner_id,
+                transitions=(Transition(before=None, decision=birth.decision), *children),
+                key=self._request_key(principal, key, body, birth.decision),
+                owner_id=owner_id,
+                shares=birth.shares,
             )
             try:
                 await self._storage.commit(commit)
             except KeyReused:
                 continue
-            return decision.instance
+            return birth.decision.instance
 
     async def create_scheduled(self, new: NewInstance, step: ScheduleStep) -> Instance:
         """Create and start an instance in the commit that moves its schedule on, or neither.
@@ -281,6 +317,10 @@ class Orchestrator:
             births.append(Transition(before=None, decision=born))
             used = used.and_also(born.instance.limits, born.spent_sec, born.asked)
         return births
+
+    def in_force(self) -> HookPlan:
+        """Return which hooks are in force; raises what keeps them from being loaded."""
+        return self._hooks()
 
     def _plan_for(self, request: Request) -> HookPlan:
         """Return what is in force. Holding or ending an instance needs none, and works when none can load."""

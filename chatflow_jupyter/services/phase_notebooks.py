@@ -23,10 +23,11 @@ def check_notebooks(
     problems: list[str] = []
     kernels: dict[str, str] = {}
     source = read_yaml(files[entry], file=file)
-    for position, phase, notebook in _notebooks_of(definition):
-        place = f"{file}: phase {phase.name}: {notebook}"
+    for path, phase, notebook in _notebooks_of(definition):
+        at = f"{file}:{source.line_of(path)}: phase {phase.name}"
+        place, position = f"{at}: {notebook}", path[1]
         if notebook not in files:
-            problems.append(f"{file}: phase {phase.name}: there is no notebook {notebook}")
+            problems.append(f"{at}: there is no notebook {notebook}")
             continue
         try:
             wanted = check_notebook(files[notebook], place)
@@ -41,12 +42,12 @@ def check_notebooks(
     return kernels
 
 
-def _notebooks_of(definition: Definition) -> Iterator[tuple[int, Phase, str]]:
-    """Yield every notebook with its phase and that one's position: those that do, and those that undo."""
+def _notebooks_of(definition: Definition) -> Iterator[tuple[tuple[str, int, str], Phase, str]]:
+    """Yield every notebook with its place in the definition and its phase: those that do, those that undo."""
     for position, phase in enumerate(definition.phases):
-        for notebook in (phase.notebook, phase.compensate):
+        for key, notebook in (("notebook", phase.notebook), ("compensate", phase.compensate)):
             if notebook is not None:
-                yield position, phase, notebook
+                yield ("phases", position, key), phase, notebook
 
 
 def _parameter_problems(

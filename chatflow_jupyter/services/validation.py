@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatflow_jupyter.domain.definition import is_local_schema
+from chatflow_jupyter.domain.definition_yaml import read_yaml
 from chatflow_jupyter.domain.errors import InvalidDefinition
 
 from .bundle import read_folder
-from .child_schemas import absent_schemas, file_of
+from .child_schemas import absent_schemas, file_of, places_of
 from .definitions import circle_of, parse_entry
 from .phase_notebooks import check_notebooks
 from .templates import ENTRY
@@ -39,7 +40,7 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
     problems: list[str] = []
     kernels: dict[str, str] = {}
     waiting, seen = [entry], set[str]()
-    starts: dict[str, tuple[str, Sequence[str]]] = {}
+    starts: dict[str, tuple[str, Mapping[str, int]]] = {}
     while waiting:
         current = waiting.pop()
         if current in seen:
@@ -52,32 +53,37 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
         except InvalidDefinition as error:
             problems += error.problems
             continue
-        references = [reference for phase in definition.phases for reference in phase.child_schemas]
-        local = [file_of(reference) for reference in references if is_local_schema(reference)]
-        children = [file for file in local if file in files]
+        source = read_yaml(files[current], file=f"{where}{current}")
+        children = {
+            file_of(reference): source.line_of(path)
+            for path, reference in places_of(definition)
+            if is_local_schema(reference) and file_of(reference) in files
+        }
         starts[current] = (definition.name, children)
         waiting += children
     return Validation(problems=(*problems, *_circles(starts, where)), kernels=kernels)
 
 
-def _circles(starts: Mapping[str, tuple[str, Sequence[str]]], where: str) -> Sequence[str]:
-    """Return a line per circle; `starts` has each file's name and the files of its children."""
+def _circles(starts: Mapping[str, tuple[str, Mapping[str, int]]], where: str) -> Sequence[str]:
+    """Return a line per circle; `starts` has each file's name, and the files of its children with lines."""
     problems: list[str] = []
     told: set[str] = set()
-    for name, children in starts.values():
+    for first, (name, children) in starts.items():
         if name in told:
             continue
-        waiting: list[tuple[str, tuple[str, ...]]] = [(child, (name,)) for child in children]
+        waiting: list[tuple[str, str, tuple[str, ...]]] = [
+            (f"{first}:{line}", child, (name,)) for child, line in children.items()
+        ]
         seen: set[str] = set()
         while waiting:
-            file, under = waiting.pop(0)
+            place, file, under = waiting.pop(0)
             if file in seen or file not in starts:
                 continue
             seen.add(file)
             below = (*under, starts[file][0])
             if below[-1] == name:
                 told |= {*below}
-                problems.append(circle_of(f"{where}{file}", below))
+                problems.append(circle_of(f"{where}{place}", below))
                 break
-            waiting += [(child, below) for child in starts[file][1]]
+            waiting += [(f"{file}:{line}", child, below) for child, line in starts[file][1].items()]
     return problems

@@ -55,6 +55,25 @@ def test_a_runner_that_is_stopped_is_ended_and_its_phase_runs_again(
     product.none_left()
 
 
+def test_a_fork_that_is_killed_goes_on_and_what_it_shares_is_not_run_again(
+    product: Product, workshop: Workshop
+) -> None:
+    workshop.let("a")
+    source = product.run("run", workshop.approval(), "--json", status=3).instance_id
+    before = product.run("status", source, "--json", status=0).out
+    product.run("fork", source, "--from", "b", "--detach", status=0)
+    fork = product.run("list", "--json", status=0).json[0]["instance_id"]
+    product.spawn("trigger", fork, "--approve")
+    until(lambda: workshop.marks["b1"], what="B of the fork runs")
+    product.kill_everything()
+    product.none_left()
+    workshop.let("b")
+    ended = product.run("resume", fork, "--json", status=0).json
+    assert ended["forked_from"]["instance_id"] == source
+    assert workshop.marks["a1"] == workshop.marks["a3"] == 1
+    assert product.run("status", source, "--json", status=0).out == before
+
+
 def test_everything_is_killed_in_the_second_cell_and_again_at_the_gate(
     product: Product, workshop: Workshop
 ) -> None:

@@ -27,9 +27,10 @@ it so.
 * `trigger --approve` and `--reject` answer the gate that waits when the command begins, never a later one; an
   answer that comes before its gate waits for it. On one machine there is one trust domain: whoever can use
   the home may answer every gate, and `--as NAME` is kept as claimed, because nobody checks it.
-* `run`, `trigger`, `resume` and `retry` follow until the instance ends or waits; `--detach` returns at once
-  with 0 and a background runner goes on. On a terminal they draw the tree, elsewhere they print one line per
-  event: `TIME INSTANCE TYPE name=value …`. `NO_COLOR` switches colours off, `CHATFLOW_PLAIN=1` the drawing.
+* `run`, `fork`, `trigger`, `resume` and `retry` follow until the instance ends or waits; `--detach` returns
+  at once with 0 and a background runner goes on. On a terminal they draw the tree, elsewhere they print one
+  line per event: `TIME INSTANCE TYPE name=value …`. `NO_COLOR` switches colours off, `CHATFLOW_PLAIN=1` the
+  drawing.
   `CHATFLOW_PLAIN=words` prints sentences instead of events. On a terminal tables fit its width; elsewhere a
   row is a line.
 * An instance is named by its id, by a unique beginning of at least four characters, or by `last`.
@@ -46,7 +47,7 @@ it so.
 | status | meaning |
 |---|---|
 | 0 | completed; queries always |
-| 1 | internal error, or a failed check of `doctor` and `db check` |
+| 1 | internal error, a failed check of `doctor` and `db check`, or what `--exit-code` tells |
 | 2 | usage or invalid input |
 | 3 | waiting: for an answer, a trigger, a budget; or paused |
 | 4 | failed |

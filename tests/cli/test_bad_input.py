@@ -245,7 +245,7 @@ def test_validate_warns_of_a_kernel_that_is_not_here(chatflow: Program, tmp_path
     assert printed.stdout == f"{folder}: valid\n"
     (warning,) = printed.stderr.splitlines()
     said = "no kernel named 'lost' is installed here (installed: "
-    assert f"{folder}/definition.yaml: phase first: first.ipynb: {said}" in warning
+    assert f"{folder}/definition.yaml:12: phase first: first.ipynb: {said}" in warning
     assert "python3" in warning
     told = json.loads(chatflow("validate", str(folder), "--json").stdout)
     assert told["valid"]

@@ -22,6 +22,7 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
+    ForkOrigin,
     GateOutcome,
     HookPoint,
     HooksAsked,
@@ -111,6 +112,8 @@ PHASES = st.dictionaries(
         clearance=st.none() | values_of(Clearance, question=st.none() | TEXT, parameters=OBJECT),
         ran_sec=st.none() | SECONDS,
         unjudged=st.booleans(),
+        risk=st.none() | COUNT,
+        triggered_before=st.none() | OBJECT,
         gate=st.none()
         | values_of(
             GateOutcome,
@@ -164,6 +167,7 @@ INSTANCES = values_of(
     parent=st.none() | values_of(ParentLink),
     feature_id=st.none() | TEXT,
     status=st.sampled_from(Status),
+    forked_from=st.none() | values_of(ForkOrigin),
     waiting_reason=st.none() | st.sampled_from(WaitingReason),
     waiting_detail=st.none() | TEXT,
     phase=st.none() | TEXT,

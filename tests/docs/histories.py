@@ -9,6 +9,7 @@ from chatflow_jupyter.domain.decision import Decision, Refusal
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.events import Event
+from chatflow_jupyter.domain.fork import create_fork
 from chatflow_jupyter.domain.hooks import (
     NO_HOOKS,
     Accept,
@@ -276,6 +277,23 @@ def telling() -> Iterable[History]:
 
 def _gated_by(rule: str) -> str:
     return GATED.replace("{title", f"{{auto: {rule}, title")
+
+
+def birth_of_a_fork() -> tuple[Event, ...]:
+    """The events of a fork's first transition."""
+    source = History.of(SAGA).do(START, started, succeeded)
+    fork = create_fork(
+        source.definition,
+        source.instance.definition,
+        source.instance,
+        ("one",),
+        "two",
+        instance_id=InstanceId("wfi_fork"),
+        changes={"month": 5},
+        principal=PERSON,
+        now=EPOCH,
+    )
+    return fork.events
 
 
 def birth_of_a_child() -> tuple[Event, ...]:

@@ -11,9 +11,10 @@ pytestmark = [pytest.mark.docs, pytest.mark.timeout(300)]
 
 
 PLAYED = {
+    "fork-an-instance.md": 11,
     "ask-several-people.md": 20,
     "check-phases-with-hooks.md": 18,
-    "publish-versions.md": 13,
+    "publish-versions.md": 14,
     "run-on-a-schedule.md": 12,
     "see-what-comes-next.md": 9,
     "start-children-from-a-notebook.md": 11,

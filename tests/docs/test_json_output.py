@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
+from chatflow_jupyter.domain.definition_changes import Change
 from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure
 from chatflow_jupyter.domain.recommendation import recommend_next_phase
 from chatflow_jupyter.domain.schedules import ScheduleEntry
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.interfaces.cli.advising import advice_object, feature_object
+from chatflow_jupyter.interfaces.cli.comparing import difference_object
 from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
 from chatflow_jupyter.interfaces.cli.schedule_wording import entry_object, schedule_object
 from chatflow_jupyter.interfaces.cli.shapes import (
@@ -23,11 +26,13 @@ from chatflow_jupyter.interfaces.cli.shapes import (
 from chatflow_jupyter.interfaces.cli.versions import version_object
 from chatflow_jupyter.ports.records import ArtifactRecord, DefinitionRecord, Deprecation, FeatureCount, Waiver
 from chatflow_jupyter.services.advice import FeatureStatus
+from chatflow_jupyter.services.comparisons import Difference, FileChange
 from chatflow_jupyter.services.gate_now import gate_now
+from chatflow_jupyter.services.notebook_changes import CellChange
 from chatflow_jupyter.services.versions import NOBODY, KnownVersion
 from tests.contract.making_schedules import plan
 from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
-from tests.docs.pages import DOCS, blocks, plain, rows, section
+from tests.docs.pages import DOCS, blocks, plain, rows, section, text_of
 
 PAGE = DOCS / "reference" / "json-output.md"
 
@@ -125,6 +130,18 @@ def test_the_fields_of_a_schedule_and_its_log() -> None:
         *schedule_object(plan("nightly"), driven=True),
         *entry_object(entry),
     ]
+
+
+def test_the_fields_of_a_difference() -> None:
+    cell = CellChange(kind="changed", number=1, cell_type="code", lines=("-a", "+b"))
+    file = FileChange(name="a.ipynb", kind="changed", size_bytes=(1, 2), cells=(cell,))
+    changes = (Change(what="parameter a", how="is gone", breaks=True),)
+    printed: Any = difference_object(Difference(before="a", after="b", changes=changes, files=(file,)))
+    told = _told("Differences")
+    assert [name for name, _ in told] == list(printed)
+    assert all(f"`{name}`" in text_of(PAGE) for name in printed["changes"][0])
+    assert all(f"`{name}`" in text_of(PAGE) for name in printed["files"][0])
+    assert all(f"`{name}`" in text_of(PAGE) for name in printed["files"][0]["cells"][0])
 
 
 def test_the_fields_of_an_event() -> None:

@@ -19,7 +19,7 @@ from chatflow_jupyter.runner.notebook_job import FailureCode
 from chatflow_jupyter.settings import SPECS
 from chatflow_sdk.phase import PhaseContext
 from tests.docs.definition_keys import MODELS, keys_of
-from tests.docs.histories import birth_of_a_child, telling
+from tests.docs.histories import birth_of_a_child, birth_of_a_fork, telling
 from tests.docs.pages import (
     DOCS,
     ROOT,
@@ -92,7 +92,11 @@ def _emitted_data() -> dict[str, dict[str, bool]]:
     """By type, the keys of the data really emitted, and whether each is always there."""
     counts: dict[str, int] = defaultdict(int)
     keys: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for event in [*birth_of_a_child(), *(event for history in telling() for event in history.events)]:
+    for event in [
+        *birth_of_a_child(),
+        *birth_of_a_fork(),
+        *(event for history in telling() for event in history.events),
+    ]:
         counts[str(event.type)] += 1
         for key in event.data:
             keys[str(event.type)][key] += 1

@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.hooks import NO_HOOKS
 from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.services.dispatcher import Dispatcher
+from chatflow_jupyter.services.forks import Forks
 from chatflow_jupyter.services.orchestrator import Orchestrator
 from chatflow_jupyter.services.pinned import PinnedDefinitions
 from tests.engine.faulty_storage import FaultyStorage, ProcessDied
@@ -89,12 +90,14 @@ class BothEngines:
     def boot(self) -> None:
         """Start a process: nothing but the store is remembered."""
         storage: Any = self.storage
+        no_bytes: Any = None
         self.storage.lay_out()
         if self.hooked is not None:
             self.plan = drawn_plan(self.hooked)
             self.model.in_force = {"before": list(self.plan.before), "after": list(self.plan.after)}
         pinned = PinnedDefinitions(storage)
         self.orchestrator = Orchestrator(storage, pinned, self.clock, self.ids, lambda: self.plan)
+        self.forks = Forks(storage, no_bytes, pinned, self.orchestrator, self.clock, self.ids)
         recovery: Any = Keeper()
         self.dispatcher = Dispatcher(storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC)
 

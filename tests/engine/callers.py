@@ -18,6 +18,7 @@ from chatflow_jupyter.domain.requests import (
     Trigger,
 )
 from chatflow_jupyter.ports.records import Waiver
+from chatflow_jupyter.services.forks import NewFork
 from chatflow_jupyter.services.orchestrator import NewInstance
 from chatflow_jupyter.services.shown import shown_hash
 from tests.engine.both_engines import LEASE_SEC, BothEngines, TurnedClock
@@ -26,7 +27,7 @@ from tests.engine.model_people import VERBS, Answer, No
 from tests.engine.model_rules import Asked, Node
 from tests.engine.questions import ANN, TENANT
 from tests.engine.times import START
-from tests.engine.worlds import ROOTS, TIMED, UNDONE
+from tests.engine.worlds import PLAIN, ROOTS, TIMED, UNDONE
 
 ITEMS = (["a", "b", "c"], ["a", "b", "c"], ["a", "b"], ["a", "b"], ["a"], [], ["a", "a"], 3)
 ASKED = (
@@ -101,6 +102,32 @@ class Callers(HookCallers):
             return cast("str", self.keyed(key, (name, start), born))
 
         await self.both.ask_racing(f"create {name} start={start} key={key}", product, model)
+
+    async def fork(self) -> None:
+        """Fork some instance at a phase, mostly one that it came to."""
+        node = self.some(lambda node: len(node["phases"]) > 1)
+        if node is None or len(self.model.nodes) > 25:
+            return
+        every = [phase["name"] for phase in PLAIN[node["name"]]["phases"]]
+        came_to = [name for name in node["phases"] if "." not in name]
+        phase = self.random.choice(came_to if came_to and self.random.random() < 0.8 else every)
+        changes: dict[str, Any] = self.random.choice([{}, {}, {"n": 7}, {"n": "text"}])
+        key = self.random.choice([None, f"f{self.random.randint(1, 3)}"])
+        source = InstanceId(node["id"])
+        new = NewFork(tenant_id=TENANT, source_id=source, phase=phase, principal=ANN, changes=changes)
+        coming: list[str] = []
+
+        async def product() -> str:
+            coming.append(self.both.ids.coming())
+            return str((await self.both.forks.fork(new, key=key)).instance_id)
+
+        def model() -> str:
+            made = coming.pop()
+            forked = lambda: str(self.model.fork(made, node, phase, changes)["id"])  # noqa: E731
+            return cast("str", self.keyed(key, (node["id"], phase, changes), forked))
+
+        what = f"fork {node['id'][-4:]} at {phase} {changes} key={key}"
+        await self.both.ask_racing(what, product, model, lambda: self.interfere(node))
 
     async def trigger(self) -> None:
         """Advance some instance, mostly one that waits for it."""

@@ -12,6 +12,7 @@ from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.tree import node_class, tree_status
 from chatflow_jupyter.ports.records import AttemptRow
 from tests.engine.comparing_usage import compare_usage
+from tests.engine.fork_properties import check_forks
 from tests.engine.hook_invariants import check_amended, check_asked, check_told_once, heard_by
 from tests.engine.invariants import check_no_undoing_is_lost, check_standing
 from tests.engine.questions import TENANT
@@ -49,6 +50,7 @@ async def compare(both: "BothEngines") -> None:
     )
     _check_attempts(nodes, attempts)
     check_amended(model, attempts)
+    check_forks(nodes, attempts)
     notes = [row.continuation for row in await store.continuations(10_000)]
     same("notes", Counter((str(n.kind), n.instance_id, n.about) for n in notes), Counter(model.notes))
     check_asked(nodes, notes)
@@ -90,6 +92,7 @@ def _told(node: Instance) -> dict[str, Any]:
                 one.gate and (one.gate.decision, one.gate.by),
                 one.notebook_done,
                 one.origin,
+                one.shared,
             )
             for name, one in node.phases.items()
         },

@@ -47,6 +47,9 @@ class FaultyStorage:
         if commit.no_artifact_but is not None:
             await self._require_no_artifact(commit)
         await self.inner.commit(commit)
+        if commit.shares is not None:
+            source = await self.inner.instance(commit.tenant_id, commit.shares.source_id)
+            assert source.seq == commit.shares.seq, "a fork was committed of a source that had gone on"
         self.commits += 1
         self._remember(commit)
         if self.dies == "after":

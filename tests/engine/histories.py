@@ -47,6 +47,7 @@ class History(Callers):
         await self.both.begin()
         actions: list[tuple[int, Callable[[], Awaitable[Any]]]] = [
             (4, self.create),
+            (3, self.fork),
             (12, self.trigger),
             (2, self.pause),
             (4, self.resume),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.engine.model_deadlines import Deadlines
+from tests.engine.model_forks import Forks
 from tests.engine.model_hooks import Hooks
 from tests.engine.model_people import Answer, No
 from tests.engine.model_rules import OVER, Asked, Node
@@ -11,7 +11,7 @@ NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such
 NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep", "artifact_refused", "hook_failed")
 
 
-class Model(Hooks, Deadlines):
+class Model(Hooks, Forks):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:

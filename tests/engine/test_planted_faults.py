@@ -7,6 +7,7 @@ import pytest
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
 from tests.engine import (  # noqa: F401 - each adds its own
     planted_deadline_faults,
+    planted_fork_faults,
     planted_gate_faults,
     planted_hook_faults,
     planted_quota_faults,

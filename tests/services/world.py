@@ -31,6 +31,7 @@ from chatflow_jupyter.services.definitions import Definitions
 from chatflow_jupyter.services.dispatcher import Dispatcher
 from chatflow_jupyter.services.engine import Engine
 from chatflow_jupyter.services.execution import Execution
+from chatflow_jupyter.services.forks import Forks
 from chatflow_jupyter.services.orchestrator import NewInstance, Orchestrator
 from chatflow_jupyter.services.pinned import PinnedDefinitions
 from chatflow_jupyter.services.queries import Queries
@@ -189,9 +190,11 @@ class World:
         self.pinned = PinnedDefinitions(self.storage)
         self.templates = Templates([self.folder / "templates"])
         self.definitions = Definitions(self.storage, self.artifacts, self.templates, self.clock)
-        self.orchestrator = Orchestrator(self.storage, self.pinned, self.clock, CountedIds())
+        ids = CountedIds()
+        self.orchestrator = Orchestrator(self.storage, self.pinned, self.clock, ids)
         self.queries = Queries(self.storage, self.artifacts, self.pinned, self.clock)
         self.waivers = Waivers(self.storage, self.definitions, self.clock, CountedIds())
+        self.forks = Forks(self.storage, self.artifacts, self.pinned, self.orchestrator, self.clock, ids)
         self.versions = Versions(self.storage, self.artifacts, self.definitions, self.clock)
         self.work = self.folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)

@@ -146,10 +146,10 @@ def test_what_cannot_be_born_fails_the_attempt_and_is_not_tried_again(
 
 
 def test_a_tree_that_would_be_too_deep_and_a_phase_that_declares_nothing() -> None:
-    definition, instance = running(SOURCE.replace("phases:", "max_depth: 1\nphases:"))
+    definition, instance = running(SOURCE.replace("phases:", "max_depth: 2\nphases:"), depth=1)
     failure = ask(definition, instance, succeeded(instance, one())).instance.failure
     assert failure is not None
-    assert (failure.code, failure.message) == ("too_deep", "children: the tree may be at most 1 deep")
+    assert (failure.code, failure.message) == ("too_deep", "children: the tree may be at most 2 deep")
     definition, instance = running(HEAD)
     failure = ask(definition, instance, succeeded(instance, one())).instance.failure
     assert failure is not None

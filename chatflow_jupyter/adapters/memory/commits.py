@@ -22,6 +22,7 @@ from chatflow_jupyter.ports.records import (
     Transition,
 )
 
+from . import shares
 from .schedules import check_step, take_step
 from .tables import Tables
 from .usage import check_room, count_usage
@@ -42,6 +43,10 @@ class MemoryCommits:
             take_step(tables, commit.schedule)
         if commit.key is not None:
             tables.keys[(tenant_id, commit.key.principal, commit.key.key)] = commit.key
+        if commit.shares is not None:
+            shares.share(
+                tables, tenant_id, commit.transitions[0].decision.instance.instance_id, commit.shares
+            )
         for transition in applied:
             instance = transition.decision.instance
             if transition.before is None and instance.parent is None:
@@ -76,6 +81,8 @@ def _check(tables: Tables, commit: Commit) -> None:
         stored = tables.keys.get((commit.tenant_id, key.principal, key.key))
         if stored is not None and stored.expires_at > tables.clock.now():
             raise KeyReused(f"the idempotency key {key.key!r} was used before", code="key_taken")
+    if commit.shares is not None:
+        shares.check(tables, commit.tenant_id, commit.shares)
     for transition in commit.transitions:
         if transition.before is not None:
             _check_seq(tables, commit.tenant_id, transition.before)

@@ -13,6 +13,7 @@ from chatflow_jupyter.domain.instance import (
     DefinitionRef,
     Failure,
     FanOut,
+    ForkOrigin,
     Instance,
     ParentLink,
     PhaseRecord,
@@ -21,6 +22,7 @@ from chatflow_jupyter.domain.instance import (
     Undoing,
     WaitingReason,
 )
+from chatflow_jupyter.domain.json_values import JsonObject
 from chatflow_jupyter.domain.usage import Limit
 
 from .damage import decodes
@@ -30,7 +32,7 @@ from .hook_rows import asked_of, asked_to_json, heard_of, heard_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
-    *("root_id", "feature_id", "created_at", "max_depth", "lineage"),
+    *("root_id", "feature_id", "created_at", "max_depth", "lineage", "forked_from"),
 )
 
 
@@ -60,6 +62,9 @@ def birth_columns(instance: Instance) -> dict[str, Any]:
         ]
     if parent is not None:
         birth["parent"] = {"key": parent.key, "tolerated": parent.tolerated}
+    if instance.forked_from is not None:
+        origin = instance.forked_from
+        birth["forked_from"] = [origin.instance_id, origin.phase, origin.seq]
     return {
         "root_id": instance.root_id,
         "parent_id": parent.instance_id if parent else None,
@@ -126,6 +131,7 @@ def instance_of(row: Row[Any]) -> Instance:
         depth=birth["depth"],
         **_limits_of(birth),
         parent=_parent_of(row, birth),
+        forked_from=_origin_of(birth.get("forked_from")),
         feature_id=row.feature_id,
         meta=birth["meta"],
         variables=state["variables"],
@@ -204,6 +210,13 @@ def _parent_of(row: Row[Any], birth: Mapping[str, Any]) -> ParentLink | None:
 _ORIGINS: dict[str | None, RunAs | None] = {None: None, **{whom: whom for whom in get_args(RunAs)}}
 
 
+def _origin_of(stored: Any) -> ForkOrigin | None:
+    if stored is None:
+        return None
+    instance_id, phase, seq = stored
+    return ForkOrigin(instance_id=instance_id, phase=phase, seq=_whole(seq))
+
+
 def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
     return {
         "state": record.state.value,
@@ -221,12 +234,21 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         **({} if record.deadline_at is None else {"deadline_at": to_us(record.deadline_at)}),
         **({} if record.gate is None else {"gate": outcome_to_json(record.gate)}),
         **heard_to_json(record),
+        **({} if record.risk is None else {"risk": record.risk}),
+        **({} if record.triggered_before is None else {"triggered_before": record.triggered_before}),
+        **({"shared": True} if record.shared else {}),
     }
 
 
 def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"a {type(value).__name__} is no count")
+    return value
+
+
+def _object(value: object) -> JsonObject | None:
+    if not (value is None or isinstance(value, dict)):
+        raise ValueError(f"a {type(value).__name__} is no object")
     return value
 
 
@@ -253,4 +275,7 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         deadline_at=optional_time(record.get("deadline_at")),
         origin=_ORIGINS[record.get("origin")],
         **heard_of(record),
+        risk=None if record.get("risk") is None else _whole(record["risk"]),
+        triggered_before=_object(record.get("triggered_before")),
+        shared=record.get("shared", False) is True,
     )

@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import artifacts, attempts, continuations, events, parts, request_keys, schedules, trees, usage
+from . import artifacts, attempts, continuations, events, parts, request_keys, schedules, shares, trees, usage
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -56,6 +56,8 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
             advanced.append((after, _advance(connection, tenant_id, transition.before, after)))
             if commit.no_artifact_but is not None:
                 artifacts.require_none(connection, tenant_id, after.instance_id, but=commit.no_artifact_but)
+    if commit.shares is not None:
+        shares.check(connection, tenant_id, commit.shares)
     applied = _without_known_births(connection, commit)
     position = events.reserve(connection, tenant_id, applied)
     _insert_births(connection, applied, position)
@@ -63,6 +65,10 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
     usage.count(connection, tenant_id, applied)
     events.append(connection, tenant_id, applied, position)
     attempts.change(connection, tenant_id, applied, position)
+    if commit.shares is not None:
+        shares.share(
+            connection, tenant_id, commit.transitions[0].decision.instance.instance_id, commit.shares
+        )
     continuations.note(connection, tenant_id, applied)
     continuations.consume(connection, tenant_id, commit.consumed)
     votes = [

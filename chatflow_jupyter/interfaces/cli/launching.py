@@ -148,13 +148,11 @@ async def _create(
 
 def order_of(options: argparse.Namespace) -> Order:
     """Check everything that was typed before anything is opened or written."""
-    level = options.automation_level
-    if level is not None and not 0 <= level <= 100:
-        raise InvalidInput(f"--automation-level {level}: a number from 0 to 100")
+    check_level(options)
     if options.idempotency_key is not None and not options.idempotency_key:
         raise InvalidInput("--idempotency-key: may not be empty")
     refuse_url(options.what)
-    what = _what(options.what)
+    what = named_place(options.what)
     if what.endswith(".ipynb"):
         hints = _hints(Path(what), wanted=bool(options.parameter or getattr(options, "matrix", [])))
         contexts = contexts_of(options, Typing({}, hints))
@@ -162,13 +160,20 @@ def order_of(options: argparse.Namespace) -> Order:
         _mention_unknown(contexts[0], hints)
         return Order(what=what, contexts=contexts)
     definition = _definition(options, what)
-    _refuse_unknown(options, definition)
+    refuse_unknown(options, definition)
     contexts = contexts_of(options, Typing(definition.parameters, {}))
     checked: list[JsonObject] = [checked_context(definition, context) for context in contexts]
     return Order(what=what, contexts=_with_permission(checked, contexts, definition))
 
 
-def _what(typed: str) -> str:
+def check_level(options: argparse.Namespace) -> None:
+    """Raise `InvalidInput` for a level that is none."""
+    level = options.automation_level
+    if level is not None and not 0 <= level <= 100:
+        raise InvalidInput(f"--automation-level {level}: a number from 0 to 100")
+
+
+def named_place(typed: str) -> str:
     """Return what was named; folders and definition files get a form that cannot be mistaken for a name."""
     if typed.endswith(".ipynb"):
         return typed
@@ -249,7 +254,7 @@ def _mention_unknown(context: Mapping[str, JsonValue], hints: Mapping[str, str |
         say(f"the notebook's parameters cell has no {', '.join(unknown)}; passed all the same")
 
 
-def _refuse_unknown(options: argparse.Namespace, definition: Definition) -> None:
+def refuse_unknown(options: argparse.Namespace, definition: Definition) -> None:
     """Refuse a parameter typed by hand that the definition does not have: it is a slip of the finger."""
     properties = definition.parameters.get("properties")
     if not isinstance(properties, Mapping) or definition.parameters.get("additionalProperties"):

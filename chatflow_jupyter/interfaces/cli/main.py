@@ -13,7 +13,7 @@ from chatflow_jupyter.quick_start import leave_out_costly_imports
 
 INTERRUPTED = 130
 INTERNAL = 1
-DRIVING = frozenset({"run", "trigger", "resume", "retry"})
+DRIVING = frozenset({"run", "fork", "trigger", "resume", "retry"})
 NOT_DRIVING = frozenset({"--detach", "--dry-run", "-h", "--help"})
 
 

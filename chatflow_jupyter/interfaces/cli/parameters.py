@@ -100,6 +100,12 @@ def contexts_of(options: argparse.Namespace, typing: Typing) -> list[dict[str, J
     return [_placed({**base, **combination}, typing) for combination in combinations]
 
 
+def changes_of(options: argparse.Namespace, typing: Typing) -> dict[str, JsonValue]:
+    """Return only what was typed with -p; relative places among it are made absolute."""
+    changes = {name: typing.value(name, text) for name, text in (_split(e, "-p") for e in options.parameter)}
+    return {name: value for name, value in _placed(dict(changes), typing).items() if name in changes}
+
+
 def read_data(text: str | None) -> JsonObject:
     """Return the JSON object given to --data, inline or as `@FILE`."""
     if text is None:

@@ -17,6 +17,7 @@ from chatflow_jupyter.interfaces.cli.commands import (
     database,
     demonstrating,
     diagnosing,
+    forking,
     looking,
     scheduling,
     starting,
@@ -121,6 +122,7 @@ def build_parser(program: str = "chatflow") -> argparse.ArgumentParser:
     )
     for family in (
         starting,
+        forking,
         steering,
         watching,
         looking,

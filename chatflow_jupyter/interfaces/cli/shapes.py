@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from chatflow_jupyter.domain.events import Event
-from chatflow_jupyter.domain.instance import Failure, Instance, PhaseRecord, Status
+from chatflow_jupyter.domain.instance import Failure, ForkOrigin, Instance, PhaseRecord, Status
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.domain.schedules import schedule_told
 from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
@@ -35,6 +35,7 @@ def instance_object(instance: Instance) -> JsonObject:
         "root_id": instance.root_id,
         "parent_id": instance.parent.instance_id if instance.parent else None,
         "key": instance.parent.key if instance.parent else None,
+        "forked_from": _origin(instance.forked_from),
         "feature_id": instance.feature_id,
         "schedule": _schedule(instance),
         "automation_level": instance.automation_level,
@@ -119,6 +120,12 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
+def _origin(origin: ForkOrigin | None) -> JsonObject | None:
+    if origin is None:
+        return None
+    return {"instance_id": origin.instance_id, "phase": origin.phase, "seq": origin.seq}
+
+
 def _phase(record: PhaseRecord) -> JsonObject:
     return {
         "state": str(record.state),
@@ -128,6 +135,7 @@ def _phase(record: PhaseRecord) -> JsonObject:
         "reason": record.reason,
         "origin": record.origin,
         "deadline_at": shown_time(record.deadline_at),
+        "shared": record.shared,
     }
 
 

@@ -159,6 +159,8 @@ def summary_lines(
     lines = [
         f"{status}  {instance.definition.schema_id}  {instance.instance_id}" + (f"  {took}" if took else "")
     ]
+    if instance.forked_from is not None:
+        lines.append(f"  fork of:   {instance.forked_from.instance_id} at {instance.forked_from.phase}")
     headline = headline_of(instance)
     if headline:
         lines.append(f"  outcome:   {headline}")

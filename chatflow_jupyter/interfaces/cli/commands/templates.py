@@ -10,8 +10,8 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     add_json,
     add_place,
     add_verbs,
-    text,
 )
+from chatflow_jupyter.interfaces.cli.commands import versions
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -29,7 +29,7 @@ def add_commands(commands: Subparsers) -> None:
     schemas.add_argument("name", metavar="NAME", nargs="?", help="name or alias of one of them")
     add_place(schemas)
     add_json(schemas, "JSON")
-    _add_versions(add_verbs(schemas))
+    versions.add_commands(add_verbs(schemas))
     validate = add_command(
         commands,
         "validate",
@@ -40,68 +40,6 @@ def add_commands(commands: Subparsers) -> None:
     )
     validate.add_argument("path", metavar="PATH", help="template folder or definition.yaml")
     add_json(validate)
-
-
-def _add_versions(verbs: Subparsers) -> None:
-    publish = add_command(
-        verbs,
-        "publish",
-        _publish,
-        "publish a template for good, under its version",
-        "Publish a template folder under the `version` in its definition.yaml. Every fault of it is\n"
-        "told. The same content again changes nothing; other content under that version is a conflict.",
-    )
-    publish.add_argument("folder", metavar="FOLDER", help="template folder, or its definition.yaml")
-    versions = add_command(
-        verbs,
-        "versions",
-        _versions,
-        "published versions, and how many instances each has",
-        "List published versions, of one definition or of all, the newest first: when each was published,\n"
-        "whether it is deprecated, and how many instances are pinned to it.",
-    )
-    versions.add_argument("name", metavar="NAME", nargs="?", help="name or alias of a published definition")
-    deprecate = add_command(
-        verbs,
-        "deprecate",
-        _deprecate,
-        "let nobody new start a version",
-        "Say that a version is not to be started any more. Its bare name then means another version; who\n"
-        "names this one exactly is warned. Instances of it, and definitions whose children it is, go on.",
-    )
-    deprecate.add_argument("version", metavar="NAME@VERSION", type=text, help="the version, as report@1.2.0")
-    deprecate.add_argument(
-        "--reason", metavar="TEXT", type=text, required=True, help="why; told to whoever names it"
-    )
-    undeprecate = add_command(verbs, "undeprecate", _undeprecate, "take the deprecation of a version back")
-    undeprecate.add_argument("version", metavar="NAME@VERSION", type=text, help="the version")
-    for verb in (publish, versions, deprecate, undeprecate):
-        add_place(verb)
-        add_json(verb, "a JSON list") if verb is versions else add_json(verb)
-
-
-def _publish(options: argparse.Namespace) -> int:
-    from chatflow_jupyter.interfaces.cli.versions import publish
-
-    return publish(options)
-
-
-def _versions(options: argparse.Namespace) -> int:
-    from chatflow_jupyter.interfaces.cli.versions import listing
-
-    return listing(options)
-
-
-def _deprecate(options: argparse.Namespace) -> int:
-    from chatflow_jupyter.interfaces.cli.versions import deprecate
-
-    return deprecate(options)
-
-
-def _undeprecate(options: argparse.Namespace) -> int:
-    from chatflow_jupyter.interfaces.cli.versions import undeprecate
-
-    return undeprecate(options)
 
 
 def _schemas(options: argparse.Namespace) -> int:
