@@ -16,6 +16,18 @@ from .json_schema import check_value
 from .json_values import JsonObject, JsonValue
 from .requests import HookVerdicts
 
+_WORDS = {
+    "Allow": "allow",
+    "Deny": "deny",
+    "Ask": "ask",
+    "Amend": "amend",
+    "SetRisk": "set_risk",
+    "Accept": "accept",
+    "Reject": "reject",
+    "Broken": "broken",
+}
+MAX_CAUSE = 300
+
 
 def hooks_answered(draft: Draft, request: HookVerdicts) -> Refusal | None:
     """Go on with the phase, ask people, or give the attempt up, as the hooks together want it."""
@@ -43,7 +55,9 @@ def _checked(draft: Draft, point: HookPoint, answer: HookAnswer) -> HookAnswer:
     fault = verdict_fault(point, answer.verdict)
     if fault is None and isinstance(answer.verdict, Amend):
         fault = _misfit(draft.definition, draft.instance, answer.verdict.parameters)
-    return answer if fault is None else replace(answer, verdict=Broken(cause=fault))
+    if fault is None:
+        return answer
+    return replace(answer, verdict=Broken(cause=" ".join(fault.split())[:MAX_CAUSE]))
 
 
 def _misfit(definition: Definition, instance: Instance, amended: JsonObject) -> str | None:
@@ -62,6 +76,7 @@ def _misfit(definition: Definition, instance: Instance, amended: JsonObject) -> 
 
 
 def _tell(draft: Draft, request: HookVerdicts, answer: HookAnswer) -> None:
+    """Put the verdict on record."""
     verdict = answer.verdict
     more: dict[str, JsonValue] = {}
     if isinstance(verdict, Broken):
@@ -81,18 +96,6 @@ def _tell(draft: Draft, request: HookVerdicts, answer: HookAnswer) -> None:
         verdict=_WORDS[type(verdict).__name__],
         **more,
     )
-
-
-_WORDS = {
-    "Allow": "allow",
-    "Deny": "deny",
-    "Ask": "ask",
-    "Amend": "amend",
-    "SetRisk": "set_risk",
-    "Accept": "accept",
-    "Reject": "reject",
-    "Broken": "broken",
-}
 
 
 def _failure(draft: Draft, attempt: int, answers: list[HookAnswer]) -> tuple[Failure | None, bool]:

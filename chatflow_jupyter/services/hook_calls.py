@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from chatflow_jupyter.domain.hooks import (
+    NO_HOOKS,
     Amend,
     ArtifactMade,
     ArtifactProcessor,
@@ -53,6 +54,8 @@ class Hooks:
 
     def plan(self) -> HookPlan:
         """Return which are asked where; raises like `enabled`."""
+        if not self.enabled:
+            return NO_HOOKS
         return HookPlan(
             before=tuple(one.name for one in self.enabled if isinstance(one.hook, PreExecutionHook)),
             after=tuple(one.name for one in self.enabled if isinstance(one.hook, PostExecutionHook)),

@@ -194,7 +194,8 @@ def test_a_hook_that_cannot_be_loaded_begins_nothing_and_the_home_can_still_be_l
         product.run("status", "last", status=0, CHATFLOW_HOOKS__ENABLED=wrong)
     assert len(product.instances()) == 1
     assert workshop.marks["ran"] == 1
-    product.run("run", folder, status=0, CHATFLOW_HOOKS__ENABLED="absent:open")
+    passed = product.run("run", folder, status=0, CHATFLOW_HOOKS__ENABLED="absent:open")
+    assert "it is left out, as its policy is open" in passed.err
     looked = product.run("doctor", "--json", CHATFLOW_HOOKS__ENABLED="absent").json
     (check,) = [one for one in looked["checks"] if one["name"] == "hooks"]
     assert check["level"] == "fail"
