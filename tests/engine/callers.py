@@ -284,10 +284,12 @@ class Callers(HookCallers):
 
     async def act_meanwhile(self, node: Node) -> None:
         """Do something to the instance, or have a relative of it come to an end first."""
-        if node["parent"] is None or self.random.random() < 0.5:
+        if node["parent"] is None or self.random.random() < 0.3:
             await self.interfere(node)
         else:
-            await self.report(of=lambda other: other is not node and other["parent"] == node["parent"])
+            await self.report(
+                surely=True, of=lambda other: other is not node and other["parent"] == node["parent"]
+            )
 
     async def interfere(self, node: Node) -> None:
         """Do something to the instance while somebody else's request about it is being handled."""

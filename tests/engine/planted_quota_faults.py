@@ -8,7 +8,7 @@ from chatflow_jupyter.adapters.memory import commits
 from chatflow_jupyter.domain import advance, attempt_rules, birth, fan_out, quota_rules, transition
 from chatflow_jupyter.domain.usage import NOTHING_KNOWN, Used
 from chatflow_jupyter.services.orchestrator import Orchestrator
-from tests.engine.planted_faults import fault, put
+from tests.engine.planted_faults import fault, fault_among, put
 
 
 @fault
@@ -42,7 +42,7 @@ def what_children_spend_counts_at_their_end(stack: ExitStack) -> None:
     put(stack, used, "_used", Orchestrator)
 
 
-@fault
+@fault_among("kin")
 def what_a_race_lost_is_not_looked_at(stack: ExitStack) -> None:
     put(stack, lambda *_: None, "check_room", commits)
 
@@ -64,12 +64,12 @@ def declared_children_need_no_room(stack: ExitStack) -> None:
     put(stack, lambda *_: None, "no_room", fan_out)
 
 
-@fault
+@fault_among("kin")
 def what_was_queued_starts_though_no_time_is_left(stack: ExitStack) -> None:
     put(stack, lambda *_: False, "_too_late", attempt_rules)
 
 
-@fault
+@fault_among("kin")
 def the_last_second_is_used_twice(stack: ExitStack) -> None:
     honest = quota_rules.budget_exhausted
 

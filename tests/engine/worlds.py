@@ -270,7 +270,7 @@ phases:
 KIN = """
 name: kin
 automation_level: 100
-quota: {max_duration_sec: 24, max_children: 5}
+quota: {max_duration_sec: 24, max_children: 4}
 phases:
   - name: lines
     children: {schema: clan, items: [a, b], max_parallel: 2, on_failure: continue}
