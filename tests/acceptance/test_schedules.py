@@ -77,6 +77,19 @@ def test_any_command_that_runs_something_starts_what_is_due_and_leaves_it_to_the
     assert [status for _, status in product.instances()] == ["completed", "completed"]
 
 
+def test_interrupted_it_says_what_it_leaves_and_how_to_go_on(product: Product, workshop: Workshop) -> None:
+    notebook = planned(product, workshop, "mark('ran'); wait_for('go')", "ctx.output('n', 1)")
+    product.run("schedules", "add", "once", notebook, "--at", "+1s", status=0)
+    driver = product.spawn("schedules", "run")
+    until(lambda: workshop.marks["ran"], what="it was started")
+    until(lambda: "fired the time" in driver.out.read_text(), what="it was told")
+    ((started, _),) = product.instances()
+    driver.interrupt()
+    assert f"{started} is kept; go on with: chatflow resume {started}" in driver.wait().err
+    workshop.let("go")
+    assert product.run("resume", started, "--json", status=0).json["outcome"] == {"planned": {"n": 1}}
+
+
 def test_of_several_processes_one_starts_a_time(product: Product, workshop: Workshop) -> None:
     for number in range(4):
         product.run("schedules", "add", f"n{number}", planned(product, workshop), "--at", "+6s", status=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
 
 LOOK_EVERY_SEC = 1.0
+PAUSE_BETWEEN_LOOKS_SEC = 0.2
 MOST_TOLD = 20
 
 
@@ -30,8 +32,12 @@ def run(options: argparse.Namespace) -> int:
             app.check_home()
             for tree in await engine.orphans():  # what another process left, when nobody else is here
                 await engine.adopt(tree.tenant_id, tree.root_id)
+            trees = await app.storage.unfinished_trees()
+            ours = [tree.root_id for tree in trees if tree.owner_id == engine.owner_id]
+            session.followed[:] = ours[:MOST_TOLD]  # what an interruption leaves behind
             await telling.tell()
             await app.storage.wait_for_change(seen, LOOK_EVERY_SEC)
+            await asyncio.sleep(PAUSE_BETWEEN_LOOKS_SEC)
 
     return in_session(options, "foreground", drive)
 
