@@ -12,11 +12,14 @@ from chatflow_jupyter.adapters.sql.row_faults import DECODERS
 from tests.cli.program import Program, write_notebook, write_template
 
 PAGE_BYTES = 4096
-QUERIES = (["list"], ["status", "last"], ["history", "last"], ["tree", "last"], ["artifacts", "last"])
+QUERIES = (
+    *(["list"], ["status", "last"], ["history", "last"], ["tree", "last"], ["artifacts", "last"]),
+    *(["schedules", "list"], ["schedules", "show", "yearly"]),
+)
 HOLDING_JSON = [
     *(("instances", "birth"), ("instances", "state"), ("events", "data"), ("attempts", "parameters")),
     *(("definitions", "definition"), ("definitions", "pins"), ("decisions", "data"), ("journal", "value")),
-    *(("request_keys", "answer"),),
+    *(("request_keys", "answer"), ("schedules", "spec")),
 ]
 
 
@@ -32,6 +35,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Program:
     program.apart("run", str(once))
     program.apart("run", "gated", "--idempotency-key", "k", status=3)
     program.apart("trigger", "last", "--approve")
+    program.apart("schedules", "add", "yearly", "gated", "--cron", "0 0 1 1 *")
+    program.apart("schedules", "pause", "yearly")  # else it is told that nobody is there to start it
     with closing(sqlite3.connect(program.home / "chatflow.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return program
