@@ -124,11 +124,9 @@ class Draft:
             self.replace_triggered({**self.triggered, **data})
 
     def replace_triggered(self, data: JsonObject) -> None:
-        """Let the variables under `trigger` be these; the phase it stands in keeps what they were before."""
+        """Let the variables under `trigger` be these; the current phase keeps what they were before it."""
         name = self.instance.phase
-        record = None if name is None else self.instance.phases[name]
-        stands_in = record is not None and record.state in (PhaseState.ACTIVE, PhaseState.FAILED)
-        if record is not None and stands_in and record.triggered_before is None:
+        if name is not None and self.instance.phases[name].triggered_before is None:
             self.change_record(triggered_before=self.triggered)
         self.change(variables={**self.instance.variables, "trigger": data})
 

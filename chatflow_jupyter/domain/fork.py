@@ -14,7 +14,7 @@ from .events import EventType
 from .hooks import NO_HOOKS, HookPlan
 from .ids import InstanceId, Principal
 from .instance import DefinitionRef, ForkOrigin, Instance, PhaseRecord, PhaseState
-from .json_values import JsonObject, JsonValue
+from .json_values import JsonObject, JsonValue, canonical_json
 
 
 def shared_phases(definition: Definition, source: Instance, phase: str) -> tuple[str, ...] | Refusal:
@@ -91,7 +91,7 @@ def changed_parameters(source: Instance, fork: Instance) -> tuple[str, ...]:
         for name in {**source.context, **fork.context}
         if name not in source.context
         or name not in fork.context
-        or fork.context[name] != source.context[name]
+        or canonical_json(fork.context[name]) != canonical_json(source.context[name])
     )
 
 
@@ -117,7 +117,7 @@ def first_difference(before: Definition, after: Definition, shared: Sequence[str
 
 def _take_over(draft: Draft, source: Instance, shared: Sequence[str]) -> None:
     fork, records = draft.instance, [source.phases[name] for name in shared]
-    same = (fork.definition, fork.context) == (source.definition, source.context)
+    same = fork.definition == source.definition and not changed_parameters(source, fork)
     draft.change(
         variables=_variables(source, shared),
         phase=shared[-1] if shared else None,

@@ -93,6 +93,11 @@ def the_attempts_of_shared_phases_are_left_behind(stack: ExitStack) -> None:
     put(stack, lambda *_: None, "share", commits.shares)
 
 
+@fault
+def the_word_of_the_tenant_counts_for_other_parameters(stack: ExitStack) -> None:
+    put(stack, lambda record, **_: replace(record, shared=True), "_lent", fork)
+
+
 @undo_fault
 def a_fork_undoes_what_its_source_did(stack: ExitStack) -> None:
     honest = compensation._did_something

@@ -4,6 +4,7 @@ import pytest
 
 from chatflow_jupyter.domain.errors import Conflict
 from chatflow_jupyter.domain.ids import LOCAL_TENANT
+from chatflow_jupyter.domain.instance import WaitingReason
 from chatflow_jupyter.ports.records import DefinitionRecord
 from tests.services.forking import STORY, fork, refusal, told
 from tests.services.world import LEAF, NOTEBOOK, World, run
@@ -70,5 +71,31 @@ def test_an_earlier_phase_with_other_bytes_of_its_notebook_is_refused(world: Wor
         error = await refusal(world, Conflict, source, "publish", record=record)
         assert "the notebook one.ipynb of its phase collect differs" in error.message
         assert (await fork(world, source, "collect", record=record)).definition == record.reference
+
+    run(story())
+
+
+GOVERNED = """\
+name: governed
+automation_level: 100
+parameters: {type: object, properties: {amount: {type: integer}}}
+phases:
+  - {name: check, notebook: one.ipynb, run_as: tenant}
+  - name: pay
+    notebook: one.ipynb
+    gate: {governed: true, auto: {field: check.ok, operator: "==", value: true}}
+"""
+
+
+def test_what_the_tenant_said_about_other_parameters_opens_no_governed_gate(world: World) -> None:
+    async def story() -> None:
+        source = await world.new(GOVERNED, context={"amount": 1})
+        await world.end(await world.must_lease(), ok=True)
+        assert (await fork(world, source, "pay")).waiting_reason is None
+        made = await fork(world, source, "pay", changes={"amount": 1_000_000})
+        assert made.waiting_reason is WaitingReason.APPROVAL
+        record = await published(world, GOVERNED + "  - {name: tell, notebook: two.ipynb}\n")
+        elsewhere = await fork(world, source, "pay", record=record)
+        assert elsewhere.waiting_reason is WaitingReason.APPROVAL
 
     run(story())

@@ -125,9 +125,8 @@ def translated(error: Exception, store: str) -> ChatFlowError:
         told = f"{store} is damaged or no ChatFlow store ({original}); move it away or restore a backup"
         return StoreDamaged(told)
     if isinstance(original, DamagedRow) or is_no_text(error) or primary == sqlite3.SQLITE_CORRUPT:
-        return StoreDamaged(
-            f"{store} is damaged ({original}); restore a backup; `chatflow db check` says more"
-        )
+        line = " ".join(str(original).split())  # what SQLite quotes of a damaged page may hold line breaks
+        return StoreDamaged(f"{store} is damaged ({line}); restore a backup; `chatflow db check` says more")
     if isinstance(original, sqlite3.OperationalError):
         return Unreachable(f"{store} cannot be used: {original}")
     return InternalError(f"{store} refused a statement: {original}", code="store_fault")
