@@ -1,14 +1,14 @@
 """As whom an attempt is to be run, and who started its instance.
 
-Revision ID: 0008_pre
-Revises: 0007_pre
+Revision ID: 0006_pre
+Revises: 0005_pre
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_pre"
-down_revision = "0007_pre"
+revision = "0006_pre"
+down_revision = "0005_pre"
 
 
 def upgrade() -> None:

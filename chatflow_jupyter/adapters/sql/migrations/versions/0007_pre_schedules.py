@@ -1,14 +1,14 @@
 """Schedules, the log of their times, and the dispatch table that says which are due.
 
-Revision ID: 0009_pre
-Revises: 0008_pre
+Revision ID: 0007_pre
+Revises: 0006_pre
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_pre"
-down_revision = "0008_pre"
+revision = "0007_pre"
+down_revision = "0006_pre"
 
 
 OF_SCHEDULE = (["tenant_id", "schedule_id"], ["schedules.tenant_id", "schedules.schedule_id"])

@@ -1,13 +1,13 @@
 """Versions of definitions that are not to be started any more.
 
-Revision ID: 0007_pre
+Revision ID: 0005_pre
 Revises: 0004_pre
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_pre"
+revision = "0005_pre"
 down_revision = "0004_pre"
 
 
