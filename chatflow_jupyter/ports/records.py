@@ -260,6 +260,17 @@ class InstanceFilter:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Where an instance stands, and nothing else: what a poll asks for. `status` is the one people see."""
+
+    instance_id: InstanceId
+    status: str
+    waiting_reason: str | None
+    phase: str | None
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureCount:
     """How many roots of one feature and definition stand alike, and when the newest of them was created.
 

@@ -42,6 +42,7 @@ from .records import (
     Owner,
     Progress,
     Serves,
+    Standing,
     StoredAnswer,
     TimerRow,
     UnfinishedTree,
@@ -108,6 +109,9 @@ class IInstances(Protocol):
 
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
         """Return the instance as last committed; raises `NotFound`."""
+
+    async def standing(self, tenant_id: TenantId, instance_id: InstanceId) -> Standing:
+        """Return where the instance stands, reading nothing that grows with it; raises `NotFound`."""
 
     def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
         """Return the instance as this process committed it not long ago, without asking the store, or None.

@@ -1,6 +1,7 @@
 """Reading: instances, trees, history and artifacts, for every client alike."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from chatflow_jupyter.domain.definition import Definition
@@ -10,7 +11,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.ports.clock import Clock
-from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, InstanceFilter
+from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, InstanceFilter, Standing
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .artifacts import Artifacts
@@ -22,8 +23,22 @@ from .shown import shown_hash
 PAGE = 1000
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusInfo:
+    """All that a person wants to know of an instance now; `artifacts` is how many there are."""
+
+    instance: Instance
+    gate: GateNow | None
+    due: Due | None
+    artifacts: int
+
+
 class Queries:
-    """Everything that only reads."""
+    """Everything that only reads.
+
+    Of one instance there are three layers of different cost: `state` reads one row's columns, whatever the
+    instance knows; `status_info` reads the instance and what belongs to it now; `history` all that happened.
+    """
 
     def __init__(
         self, storage: IStateStorage, artifacts: Artifacts, pinned: PinnedDefinitions, clock: Clock
@@ -54,6 +69,20 @@ class Queries:
         if len(matching) > 1:
             raise InvalidInput(f"{text}: {len(matching)} instances begin like that; give more of the id")
         raise NotFound(f"{text}: there is no such instance; `chatflow list` shows those there are")
+
+    async def state(self, tenant_id: TenantId, instance_id: InstanceId) -> Standing:
+        """Return where the instance stands, at the same small cost for every one: made to be asked often."""
+        return await self._storage.standing(tenant_id, instance_id)
+
+    async def status_info(self, tenant_id: TenantId, instance_id: InstanceId) -> StatusInfo:
+        """Return the instance with its open gate, its nearest deadline and how much it has stored."""
+        instance = await self._storage.instance(tenant_id, instance_id)
+        return StatusInfo(
+            instance=instance,
+            gate=await self.gate(instance),
+            due=await self.deadline(instance),
+            artifacts=len(await self._storage.artifacts(tenant_id, instance_id)),
+        )
 
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
         """Return the instance."""

@@ -34,3 +34,11 @@ def test_a_feature_shows_how_many_stand_where_and_who_needs_somebody(chatflow: P
 def test_an_unknown_label_is_not_found(chatflow: Program) -> None:
     chatflow("start", "gated")
     assert "no instance has that label" in chatflow("feature", "nobody", status=6).stderr
+
+
+def test_a_brief_status_says_where_it_stands_and_nothing_else(chatflow: Program) -> None:
+    ident = chatflow.json("run", "gated", status=3)["instance_id"]
+    whole, brief = chatflow.json("status", ident), chatflow.json("status", ident, "--brief")
+    assert brief == {name: whole[name] for name in brief}
+    line = chatflow("status", ident, "--brief").stdout.split()
+    assert line == ["waiting/approval", "second", ident, str(whole["seq"])]

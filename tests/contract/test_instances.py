@@ -48,6 +48,27 @@ async def test_an_unknown_instance_is_not_found(state_storage: IStateStorage) ->
         await state_storage.instance(LOCAL, wfi("nobody"))
 
 
+async def test_where_an_instance_stands(state_storage: IStateStorage) -> None:
+    instance = await born(state_storage)
+    for changes, told in (
+        ({"status": Status.RUNNING, "phase": "collect"}, ("running", None, "collect")),
+        (
+            {"status": Status.WAITING, "waiting_reason": WaitingReason.APPROVAL, "phase": "publish"},
+            ("waiting", "approval", "publish"),
+        ),
+        ({"paused": True}, ("paused", "approval", "publish")),
+        ({"status": Status.FAILED, "waiting_reason": None}, ("failed", None, "publish")),
+    ):
+        change = step(instance, **changes)
+        await state_storage.commit(commit_of(change))
+        instance = change.decision.instance
+        stands = await state_storage.standing(LOCAL, instance.instance_id)
+        assert (stands.status, stands.waiting_reason, stands.phase) == told
+        assert (stands.instance_id, stands.seq) == (instance.instance_id, instance.seq)
+    with pytest.raises(NotFound):
+        await state_storage.standing(LOCAL, wfi("nobody"))
+
+
 async def test_a_recent_instance_is_one_that_was_committed(state_storage: IStateStorage) -> None:
     instance = await born(state_storage)
     with pytest.raises(SeqConflict):

@@ -100,6 +100,24 @@ async def test_tree_status_does_the_same_work_for_a_small_and_a_large_tree(
     assert 0 < costs[0] == costs[1]
 
 
+async def test_where_an_instance_stands_costs_the_same_however_much_it_knows(
+    sqlite_storage: DatabaseStateStorage,
+) -> None:
+    costs = []
+    for name, known in (("a", 1), ("b", 2000)):
+        children = {f"k{number}": {"status": "completed", "phase": "x"} for number in range(known)}
+        instance = await born(sqlite_storage, name)
+        await sqlite_storage.commit(commit_of(step(instance, variables={"x": list(range(known))})))
+        more = step(replace(instance, seq=2), variables={"x": list(range(known)), "children": children})
+        await sqlite_storage.commit(commit_of(more))
+        costs.append(
+            await _instructions(
+                sqlite_storage, lambda i=instance: sqlite_storage.standing(LOCAL, i.instance_id)
+            )
+        )
+    assert 0 < costs[0] == costs[1]
+
+
 async def test_looking_for_expired_keys_takes_the_same_work_with_few_others_and_with_many(
     sqlite_storage: DatabaseStateStorage,
 ) -> None:

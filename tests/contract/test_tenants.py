@@ -85,6 +85,7 @@ READS: dict[str, Ask] = {
     "deprecations": lambda s, t, a: s.deprecations(t),
     "versions_in_use": lambda s, t, a: s.versions_in_use(t),
     "instance": lambda s, t, a: s.instance(t, a.instance_id),
+    "standing": lambda s, t, a: s.standing(t, a.instance_id),
     "instances": lambda s, t, a: s.instances(t, InstanceFilter()),
     "instances of a feature": lambda s, t, a: s.instances(t, InstanceFilter(feature_id="F")),
     "instances of a parent": lambda s, t, a: s.instances(t, InstanceFilter(parent_id=a.instance_id)),

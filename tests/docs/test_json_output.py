@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatflow_jupyter.domain.definition_changes import Change
-from chatflow_jupyter.domain.ids import Sha256, TenantId, WaiverId
+from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure
 from chatflow_jupyter.domain.recommendation import recommend_next_phase
 from chatflow_jupyter.domain.schedules import ScheduleEntry
@@ -21,10 +21,18 @@ from chatflow_jupyter.interfaces.cli.shapes import (
     event_object,
     instance_object,
     print_json,
+    standing_object,
     waiver_object,
 )
 from chatflow_jupyter.interfaces.cli.versions import version_object
-from chatflow_jupyter.ports.records import ArtifactRecord, DefinitionRecord, Deprecation, FeatureCount, Waiver
+from chatflow_jupyter.ports.records import (
+    ArtifactRecord,
+    DefinitionRecord,
+    Deprecation,
+    FeatureCount,
+    Standing,
+    Waiver,
+)
 from chatflow_jupyter.services.advice import FeatureStatus
 from chatflow_jupyter.services.comparisons import Difference, FileChange
 from chatflow_jupyter.services.gate_now import gate_now
@@ -52,6 +60,16 @@ def test_the_fields_of_an_instance(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in meaning["phases"] for name in printed["phases"]["one"])
     assert all(name in meaning["failure"] for name in printed["failure"])
     assert set(printed["failure"]) <= {field.name for field in fields(Failure)}
+
+
+def test_the_fields_of_a_brief_status() -> None:
+    stands = Standing(
+        instance_id=InstanceId("wfi_1"), status="waiting", waiting_reason=None, phase="one", seq=1
+    )
+    told = next(
+        line for line in text_of(PAGE).split("\n\n") if line.startswith("`status --brief` prints only")
+    )
+    assert all(f"`{name}`" in told for name in standing_object(stands))
 
 
 def test_the_fields_of_an_open_gate() -> None:

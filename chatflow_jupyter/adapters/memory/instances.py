@@ -9,7 +9,7 @@ from chatflow_jupyter.domain.ids import InstanceId, Principal, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import TreeStatus, node_class, tree_status
 from chatflow_jupyter.domain.usage import Used
-from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter, StoredAnswer
+from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter, Standing, StoredAnswer
 
 from .tables import Tables
 from .usage import usage_of
@@ -23,6 +23,17 @@ class MemoryInstances:
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
         """See the port."""
         return self._tables.instance(tenant_id, instance_id)
+
+    async def standing(self, tenant_id: TenantId, instance_id: InstanceId) -> Standing:
+        """See the port."""
+        node = self._tables.instance(tenant_id, instance_id)
+        return Standing(
+            instance_id=instance_id,
+            status=node.shown_status,
+            waiting_reason=str(node.waiting_reason) if node.waiting_reason else None,
+            phase=node.phase,
+            seq=node.seq,
+        )
 
     def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
         """See the port."""

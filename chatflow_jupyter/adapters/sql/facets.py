@@ -20,6 +20,7 @@ from chatflow_jupyter.ports.records import (
     OutboxRow,
     Progress,
     Serves,
+    Standing,
     StoredAnswer,
     TimerRow,
     VersionUse,
@@ -94,6 +95,10 @@ class SqlInstances:
     async def instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance:
         """See the port."""
         return await self._database.read(lambda c: instance_queries.instance(c, tenant_id, instance_id))
+
+    async def standing(self, tenant_id: TenantId, instance_id: InstanceId) -> Standing:
+        """See the port."""
+        return await self._database.read(lambda c: instance_queries.standing(c, tenant_id, instance_id))
 
     def recent_instance(self, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
         """See the port."""

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, func, select
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import ENDED, Instance
-from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter
+from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter, Standing
 
 from .encoding import from_us
 from .parts import whole
@@ -27,6 +27,15 @@ COUNT_FEATURE = Statement(
     .group_by(*_ALIKE)
 )
 SELECT_INSTANCE = Statement(select(*_COLUMNS).where(*_THIS))
+SELECT_STANDING = Statement(
+    select(
+        instances.c.status,
+        instances.c.paused,
+        instances.c.waiting_reason,
+        instances.c.phase,
+        instances.c.seq,
+    ).where(*_THIS)
+)
 SELECT_PLACE = Statement(
     select(
         instances.c.born,
@@ -57,6 +66,24 @@ def instance(connection: Connection, tenant_id: TenantId, instance_id: InstanceI
     if row is None:
         raise NotFound(f"no instance {instance_id}")
     return whole(connection, row)
+
+
+def standing(connection: Connection, tenant_id: TenantId, instance_id: InstanceId) -> Standing:
+    """Return where the instance stands from columns alone; raises `NotFound`."""
+    row = SELECT_STANDING.run(connection, tenant=tenant_id, instance=instance_id).first()
+    if row is None:
+        raise NotFound(f"no instance {instance_id}")
+    return Standing(
+        instance_id=instance_id,
+        status=_shown(row.status, row.paused),
+        waiting_reason=row.waiting_reason,
+        phase=row.phase,
+        seq=row.seq,
+    )
+
+
+def _shown(status: str, paused: bool) -> str:
+    return "paused" if paused and status not in ENDED else status
 
 
 def listed(connection: Connection, tenant_id: TenantId, wanted: InstanceFilter) -> tuple[Instance, ...]:
@@ -90,8 +117,7 @@ def feature_counts(connection: Connection, tenant_id: TenantId, feature_id: str)
     """Return how many roots of the feature stand how."""
     alike: dict[tuple[str, str, str], tuple[int, int]] = {}
     for row in COUNT_FEATURE.run(connection, tenant=tenant_id, feature=feature_id):
-        shown = "paused" if row.paused and row.status not in ENDED else row.status
-        where = row.name, shown, row.waiting_reason or ""
+        where = row.name, _shown(row.status, row.paused), row.waiting_reason or ""
         number, newest = alike.get(where, (0, row.newest_at))
         alike[where] = number + row.number, max(newest, row.newest_at)
     return tuple(

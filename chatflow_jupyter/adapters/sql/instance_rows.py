@@ -108,6 +108,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "status": instance.status.value,
         "waiting_reason": None if instance.waiting_reason is None else instance.waiting_reason.value,
         "paused": instance.paused,
+        "phase": instance.phase,
         "state": to_json(state),
     }
 

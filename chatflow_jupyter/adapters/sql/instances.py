@@ -16,7 +16,7 @@ from .schema import decisions, instances
 from .statements import Statement
 
 _THIS = (instances.c.tenant_id == bindparam("tenant"), instances.c.instance_id == bindparam("instance"))
-_STATE = ("seq", "status", "waiting_reason", "paused", "state")
+_STATE = ("seq", "status", "waiting_reason", "paused", "phase", "state")
 _BIRTH = (
     *("root_id", "parent_id", "parent_phase", "child_index"),
     *("feature_id", "name", "created_at", "birth"),

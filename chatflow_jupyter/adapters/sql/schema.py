@@ -27,7 +27,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0007_pre"
+REVISION = "0010_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -117,6 +117,7 @@ instances = Table(
     _text("status"),
     _text("waiting_reason", null=True),
     Column("paused", Boolean, nullable=False),
+    _text("phase", null=True),
     Column("birth", Text, nullable=False, comment="JSON: what hardly ever changes after creation"),
     Column("state", Text, nullable=False, comment="JSON: the rest"),
     PrimaryKeyConstraint("tenant_id", "instance_id"),

@@ -15,7 +15,13 @@ from chatflow_jupyter.interfaces.cli.driven import is_driven, say_that_nobody_dr
 from chatflow_jupyter.interfaces.cli.gate_wording import deadline_line, gate_lines, gate_object
 from chatflow_jupyter.interfaces.cli.picture import Line, picture
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
-from chatflow_jupyter.interfaces.cli.shapes import event_object, instance_object, print_json, shown_time
+from chatflow_jupyter.interfaces.cli.shapes import (
+    event_object,
+    instance_object,
+    print_json,
+    shown_time,
+    standing_object,
+)
 from chatflow_jupyter.interfaces.cli.snapshot import take_snapshot
 from chatflow_jupyter.interfaces.cli.tables import shown_table
 from chatflow_jupyter.interfaces.cli.terminal import (
@@ -26,7 +32,8 @@ from chatflow_jupyter.interfaces.cli.terminal import (
     width,
 )
 from chatflow_jupyter.interfaces.cli.wording import duration_of, event_line, summary_lines
-from chatflow_jupyter.ports.records import InstanceFilter
+from chatflow_jupyter.ports.records import InstanceFilter, Standing
+from chatflow_jupyter.services.queries import StatusInfo
 
 PAGE = 1000
 MAX_LISTED = 10_000
@@ -37,40 +44,55 @@ def status(options: argparse.Namespace) -> int:
     """Say where an instance stands."""
 
     async def answer(session: Session) -> int:
-        instance = await _instance(session)
-        driven = await is_driven(session, instance)
-        instance = await _instance(session)  # as it is now: to find out may have taken a moment
-        stored = await session.app.queries.artifacts(instance.tenant_id, instance.instance_id)
+        queries, tenant_id = session.app.queries, session.tenant_id
+        instance_id = await queries.find(tenant_id, options.instance)
+        if options.brief:
+            _print_standing(await queries.state(tenant_id, instance_id), as_json=options.json)
+            return 0
+        driven = await is_driven(session, await queries.instance(tenant_id, instance_id))
+        info = await queries.status_info(tenant_id, instance_id)  # now: to find out may have taken a moment
+        instance, gate = info.instance, info.gate
         if driven is False:
             say_that_nobody_drives(session, instance)
-        gate = await session.app.queries.gate(instance)
-        due = await session.app.queries.deadline(instance)
         if options.json:
-            more = {"artifacts": len(stored), "driven": driven, "gate": gate_object(gate)}
-            print_json({**instance_object(instance), **more, "due_at": shown_time(due.at if due else None)})
+            more = {"artifacts": info.artifacts, "driven": driven, "gate": gate_object(gate)}
+            due_at = shown_time(info.due.at if info.due else None)
+            print_json({**instance_object(instance), **more, "due_at": due_at})
             return 0
-        now = datetime.now(UTC)
-        lines = summary_lines(
-            instance,
-            now=now,
-            artifacts=len(stored),
-            stream=sys.stdout,
-            command=session.command,
-            answer_as=None if gate is None else gate.somebody_but(session.principal),
-        )
-        told = schedule_told(instance)
-        if told is not None:
-            lines.append(f"  schedule:  {safe_line(' '.join(told), 120)}")
-        if due is not None:
-            lines.append(f"  {deadline_line(due, now)}")
-        if gate is not None and not instance.paused:
-            lines += [f"  {line}" for line in gate_lines(gate, now)]
-        if instance.shown_status in ("running", "compensating") and instance.phase:
-            lines.insert(1, f"  phase:     {instance.phase}{await _progress(session, instance)}")
-        print("\n".join(lines))
+        print("\n".join(await _status_lines(session, info)))
         return 0
 
     return in_session(options, "query", answer)
+
+
+async def _status_lines(session: Session, info: StatusInfo) -> list[str]:
+    instance, gate, now = info.instance, info.gate, datetime.now(UTC)
+    lines = summary_lines(
+        instance,
+        now=now,
+        artifacts=info.artifacts,
+        stream=sys.stdout,
+        command=session.command,
+        answer_as=None if gate is None else gate.somebody_but(session.principal),
+    )
+    told = schedule_told(instance)
+    if told is not None:
+        lines.append(f"  schedule:  {safe_line(' '.join(told), 120)}")
+    if info.due is not None:
+        lines.append(f"  {deadline_line(info.due, now)}")
+    if gate is not None and not instance.paused:
+        lines += [f"  {line}" for line in gate_lines(gate, now)]
+    if instance.shown_status in ("running", "compensating") and instance.phase:
+        lines.insert(1, f"  phase:     {instance.phase}{await _progress(session, instance)}")
+    return lines
+
+
+def _print_standing(stands: Standing, *, as_json: bool) -> None:
+    if as_json:
+        print_json(standing_object(stands))
+        return
+    reason = f"/{stands.waiting_reason}" if stands.waiting_reason else ""
+    print(f"{stands.status}{reason}  {stands.phase or '-'}  {stands.instance_id}  {stands.seq}")
 
 
 def tree(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from chatflow_jupyter.domain.events import Event
 from chatflow_jupyter.domain.instance import Failure, ForkOrigin, Instance, PhaseRecord, Status
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.domain.schedules import schedule_told
-from chatflow_jupyter.ports.records import ArtifactRecord, Waiver
+from chatflow_jupyter.ports.records import ArtifactRecord, Standing, Waiver
 
 COMPLETED, WAITING, FAILED, TERMINATED, CONFLICT = 0, 3, 4, 5, 7
 
@@ -50,6 +50,17 @@ def instance_object(instance: Instance) -> JsonObject:
         "outcome": outcome_of(instance),
         "phases": {name: _phase(record) for name, record in instance.phases.items()},
         "failure": _failure(instance.failure),
+    }
+
+
+def standing_object(stands: Standing) -> JsonObject:
+    """Return where an instance stands as `status --brief --json` prints it."""
+    return {
+        "instance_id": stands.instance_id,
+        "status": stands.status,
+        "current_phase": stands.phase,
+        "waiting_reason": stands.waiting_reason,
+        "seq": stands.seq,
     }
 
 

@@ -29,6 +29,9 @@ def add_commands(commands: Subparsers) -> None:
         add_instance(command)
         add_place(command)
         add_json(command)
+    status.add_argument(
+        "--brief", action="store_true", help="only status, phase, id and number of transitions: for polling"
+    )
     add_instance(history)
     add_place(history)
     add_json(history, "a JSON list of events")
