@@ -82,7 +82,7 @@ def fail_phase(draft: Draft, failure: Failure) -> None:
     if phase.fallback is None:
         fail_instance(draft, failure)
         return
-    draft.change(fan_out=None, spawned=())
+    draft.leave_children()
     advance(draft)
 
 
@@ -140,7 +140,8 @@ def _enter(draft: Draft, name: str | None) -> None:
         return
     phase = draft.definition.phase(name)
     verdict = None if phase.when is None else evaluate(phase.when, draft.instance.view)
-    draft.change(phase=name, fan_out=None, spawned=())
+    draft.leave_children()
+    draft.change(phase=name)
     asks_nobody = draft.instance.is_undoing
     record = PhaseRecord(state=PhaseState.ACTIVE, approved=asks_nobody, started_at=draft.now)
     draft.change(phases={**draft.instance.phases, name: record})
@@ -182,8 +183,8 @@ def _step(draft: Draft) -> bool:
         ask_hooks(draft, point)
         return False
     if record.unjudged:  # no hook is in force any more that would look at it
-        draft.change_record(notebook_done=True, unjudged=False)
-        record = draft.record
+        finish_notebook(draft, duration_sec=record.ran_sec, risk=draft.instance.reported_risk or None)
+        return False
     if not record.approved:
         return pass_gate(draft)
     if phase.notebook is not None and not record.notebook_done:
@@ -204,7 +205,7 @@ def _step(draft: Draft) -> bool:
 def succeed_phase(draft: Draft, **data: JsonValue) -> None:
     """Close the current phase as succeeded and say so."""
     draft.end_phase(PhaseState.SUCCEEDED)
-    draft.change(fan_out=None, spawned=())
+    draft.leave_children()
     draft.emit(EventType.PHASE_SUCCEEDED, phase=draft.phase.name, **data)
     if draft.instance.is_undoing:
         draft.emit(EventType.PHASE_COMPENSATED, phase=undone_phase(draft.phase.name))
@@ -257,8 +258,8 @@ def parameters_of(phase: Phase, instance: Instance) -> JsonObject:
 
 def finish_notebook(draft: Draft, *, duration_sec: float | None, risk: int | None) -> None:
     """Count what the current phase's notebook handed over, and go on."""
-    draft.change_record(notebook_done=True, unjudged=False)
     phase, instance = draft.phase, draft.instance
+    draft.change_record(notebook_done=True, unjudged=False, origin=phase.run_as)
     if phase.children is None and not instance.spawned:
         outputs = instance.variables[phase.name]
         succeed_phase(draft, outputs=outputs, duration_sec=duration_sec, risk=risk)

@@ -53,6 +53,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
     tell_processed(draft, request.processed)
     failure = _outcome_failure(draft, request)
     if failure is not None:
+        draft.change_record(ran_sec=round(request.duration_sec, 3))  # it ran, whatever is thought of it
         _end(draft, request.attempt_id, request.fence, "failed", failure)
         retry_or_fail(draft, failure)
         return None
@@ -64,7 +65,7 @@ def attempt_succeeded(draft: Draft, request: AttemptSucceeded) -> Refusal | None
         spawned=request.spawned,
     )
     draft.ask_for(len(request.spawned))
-    draft.change_record(origin=phase.run_as, risk=request.risk or 0)
+    draft.change_record(risk=request.risk or 0)
     duration_sec = round(request.duration_sec, 3)
     if looks_behind(draft):
         draft.change_record(ran_sec=duration_sec, unjudged=True)
@@ -84,6 +85,8 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
     draft.spend(request.duration_sec)
     draft.change(reported_risk=request.risk or 0)
     draft.change_record(risk=request.risk or 0)
+    if failure.code == "artifact_refused":  # that is found out behind a notebook that ran to its end
+        draft.change_record(ran_sec=round(request.duration_sec, 3))
     _end(draft, request.attempt_id, request.fence, "failed", failure)
     retry_or_fail(draft, failure)
     return None

@@ -54,7 +54,8 @@ def end_undone(draft: Draft) -> None:
     """End the instance, now that all is undone, as what it was to end."""
     undoing = draft.instance.undoing
     assert undoing is not None
-    draft.change(undoing=replace(undoing, done=True), fan_out=None, spawned=())
+    draft.leave_children()
+    draft.change(undoing=replace(undoing, done=True))
     if undoing.goal == "terminated":
         draft.change(failure=undoing.failure)
         draft.terminate(undoing.reason)

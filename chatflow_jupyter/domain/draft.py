@@ -83,6 +83,12 @@ class Draft:
         """Count children that are to be born on all whose limits the instance is under."""
         self.asked += children
 
+    def leave_children(self) -> None:
+        """Forget the children of the current phase; those asked for and never born count no more."""
+        if self.instance.fan_out is None:
+            self.ask_for(-len(self.instance.spawned))
+        self.change(fan_out=None, spawned=())
+
     def emit(self, kind: EventType, *, phase: str | None = None, **data: JsonValue) -> None:
         """Add an event; the attempt number is that of the phase, when it has one."""
         record = self.instance.phases.get(phase) if phase else None

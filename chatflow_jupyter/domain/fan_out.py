@@ -58,6 +58,7 @@ def start_more(draft: Draft) -> None:
         for index, wanted in enumerate(_wanted(draft, first, last), first)
     ]
     draft.change(fan_out=replace(fan_out, started=last))
+    draft.change_record(had_children=True)
     draft.emit(
         EventType.CHILDREN_STARTED,
         phase=draft.phase.name,
@@ -176,6 +177,8 @@ def is_awaited(parent: Instance, key: str) -> bool:
 
 def had_children(instance: Instance, phase: str) -> bool:
     """Whether children of that phase were started, as far as the instance has heard of them."""
+    if phase in instance.phases and instance.phases[phase].had_children:
+        return True
     if instance.phase == phase and instance.fan_out is not None and instance.fan_out.started:
         return True
     known = known_children(instance).values()

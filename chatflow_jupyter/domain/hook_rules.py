@@ -145,14 +145,16 @@ def _must_ask_again(draft: Draft, said: Clearance, earlier: Clearance) -> bool:
 
 def _after(draft: Draft, answers: list[HookAnswer], failure: Failure | None, *, retryable: bool) -> None:
     reported = draft.instance.reported_risk
-    draft.change(reported_risk=max(reported, _risk(answers)))
+    risk = max(reported, _risk(answers))
+    draft.change(reported_risk=risk)
+    draft.change_record(risk=risk)
     if failure is None:
-        finish_notebook(draft, duration_sec=draft.record.ran_sec, risk=draft.instance.reported_risk or None)
+        finish_notebook(draft, duration_sec=draft.record.ran_sec, risk=risk or None)
         return
     if failure.code == "hook_failed":  # what was handed over waits for the hooks to be asked once more
         fail_phase(draft, failure)
         return
-    draft.change(spawned=())
+    draft.leave_children()
     draft.change_record(unjudged=False)
     if retryable:
         retry_or_fail(draft, failure)

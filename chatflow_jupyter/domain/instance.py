@@ -166,6 +166,7 @@ class PhaseRecord:
     risk: int | None = None
     triggered_before: JsonObject | None = None
     shared: bool = False
+    had_children: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -116,16 +116,16 @@ class Model(Hooks, Forks):
         missing = set(self.spec(node).get("outputs", {}).get("required", [])) - set(outputs)
         code = "invalid_outputs" if missing else self.cannot_be_born(node, asked)
         if code is not None:
+            self.of(node)["ran"] = True
             self.attempts[attempt]["status"] = "failed"
             self.again_or_not(node, code)
             return
         self.attempts[attempt]["status"] = "succeeded"
         node.update(risk=risk, asked=asked, begun=node["begun"] + len(asked))
         node["vars"][node["phase"]] = outputs
-        self.record(node)["origin"] = self.spec(node).get("run_as", "starter")
         if self.looks_behind(node):
             return
-        self.record(node)["done"] = True
+        self.let_count(node)
         if "children" not in self.spec(node) and not asked:
             self.record(node)["state"] = "succeeded"
         self.go_on(node)
@@ -136,6 +136,8 @@ class Model(Hooks, Forks):
         self.attempts[attempt]["status"] = "failed"
         node.update(attempt=None, risk=risk, spent=node["spent"] + seconds)
         node["own_spent"] += seconds
+        if code == "artifact_refused":
+            self.of(node)["ran"] = True
         self.again_or_not(node, code)
 
     def again_or_not(self, node: Node, code: str) -> None:

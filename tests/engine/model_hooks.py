@@ -40,7 +40,7 @@ class Hooks(Undoing):
                 if self.in_force["after"]:
                     return self.ask_hooks(node, "after", record["attempts"])
                 heard["unjudged"] = False
-                record["done"] = True
+                self.let_count(node)
             elif self.in_force["before"] and heard["cleared"] <= record["attempts"]:
                 return self.ask_hooks(node, "before", record["attempts"] + 1)
         return super().is_through(node)
@@ -98,12 +98,12 @@ class Hooks(Undoing):
             return
         heard["unjudged"] = False
         if code is None:
-            record["done"] = True
+            self.let_count(node)
             if "children" not in self.spec(node) and not node["asked"]:
                 record["state"] = "succeeded"
             self.go_on(node)
             return
-        node["asked"] = []
+        self.leave_children(node)
         if again:
             self.again_or_not(node, code)
         else:

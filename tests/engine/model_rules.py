@@ -112,12 +112,23 @@ class Rules:
         if node["fan"] is not None and node["fan"]["total"]:
             return self.wait(node, "children")
         record["state"] = "succeeded"
-        node.update(fan=None, asked=[])
+        self.leave_children(node)
         return True
+
+    def let_count(self, node: Node) -> None:
+        """Count what the notebook handed over, as the word of whom it ran for."""
+        self.record(node).update(done=True, origin=self.spec(node).get("run_as", "starter"))
+
+    def leave_children(self, node: Node) -> None:
+        """Forget who was asked for; whoever was not born makes room for others."""
+        if node["fan"] is None:
+            node["begun"] -= len(node["asked"])
+        node.update(fan=None, asked=[])
 
     def enter(self, node: Node, name: str) -> None:
         """Come to a phase; skip it unless its condition is true."""
-        node.update(phase=name, fan=None, asked=[])
+        self.leave_children(node)
+        node["phase"] = name
         record = {"state": "active", "attempts": 0, "failures": 0, "lost": 0, "cut_off": 0}
         node["phases"][name] = {**record, "triggered": False, "approved": False}
         self.record(node).update(gate=None, done=False, origin=None)
@@ -172,7 +183,7 @@ class Rules:
         """Go to the fallback, or fail."""
         self.record(node)["state"] = "failed"
         if "fallback" in self.spec(node):
-            node.update(fan=None, asked=[])
+            self.leave_children(node)
             self.go_on(node)
         else:
             self.fail(node, code)
@@ -321,7 +332,7 @@ class Rules:
                 self.give_phase_up(node, "child_failed")
         elif node["fan"]["started"] == node["fan"]["total"] and self.alive(node) == 0:
             self.record(node)["state"] = "succeeded"
-            node.update(fan=None, asked=[])
+            self.leave_children(node)
             self.go_on(node)
         elif not node["paused"]:
             self.start_more(node)

@@ -78,7 +78,7 @@ class Undoing(Gates):
             super().come_through(node)
             return
         node["undo"]["done"] = True
-        node.update(fan=None, asked=[])
+        self.leave_children(node)
         node["failure"] = node["undo"]["failure"]
         self.end(node, node["undo"]["goal"], node["failure"])
         if node["status"] == "failed" and node["had_children"]:

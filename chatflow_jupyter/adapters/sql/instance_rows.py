@@ -238,6 +238,7 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         **({} if record.risk is None else {"risk": record.risk}),
         **({} if record.triggered_before is None else {"triggered_before": record.triggered_before}),
         **({"shared": True} if record.shared else {}),
+        **({"had_children": True} if record.had_children else {}),
     }
 
 
@@ -279,4 +280,5 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         risk=None if record.get("risk") is None else _whole(record["risk"]),
         triggered_before=_object(record.get("triggered_before")),
         shared=record.get("shared", False) is True,
+        had_children=record.get("had_children", False) is True,
     )
