@@ -11,6 +11,7 @@ from .definition import END, Definition, Phase
 from .gates import gate_question
 from .instance import Instance, PhaseState, WaitingReason
 from .json_values import JsonValue
+from .trust import TRUSTED
 
 _ASKS = (WaitingReason.TRIGGER, WaitingReason.APPROVAL)
 
@@ -124,6 +125,10 @@ class _Ways:
         if name == self.instance.phase:
             stops = str(self.instance.waiting_detail) if self.instance.waiting_reason else None
             asked = self.instance.waiting_reason in _ASKS
+            if self.instance.waiting_reason is WaitingReason.HOOK and not self.instance.phases[name].approved:
+                ahead = self._expected(phase)  # behind the hooks stands its gate
+                asked = ahead.stops_for is not None
+                stops = f"{stops}; then {ahead.stops_for}" if asked else stops
             self.found[name] = Step(phase=name, expected="now", stops_for=stops)
         else:
             self.found[name] = self._expected(phase)
@@ -151,7 +156,7 @@ class _Ways:
         if truth is Truth.FALSE:
             return Step(phase=phase.name, expected="is skipped")
         stops = "a trigger" if phase.waits_for_trigger else None
-        auto, auto_unknown = self._judge(phase.gate.auto if phase.gate is not None else None)
+        auto, auto_unknown = self._judge_gate(phase)
         ungated = phase.gate is None or (phase.gate.auto is not None and auto is Truth.TRUE)
         asked = phase.model_copy(update={"gate": None if ungated else phase.gate})
         question = gate_question(asked, replace(self.instance, reported_risk=0))
@@ -181,6 +186,20 @@ class _Ways:
         for name in possible:
             self.chosen_by[name] += undecided
         return tuple(dict.fromkeys(possible))
+
+    def _judge_gate(self, phase: Phase) -> tuple[Truth, tuple[str, ...]]:
+        """Judge the rule of a gate; of a governed one over what will be the tenant's word by then."""
+        if phase.gate is None or phase.gate.auto is None:
+            return Truth.TRUE, ()
+        if not phase.gate.governed:
+            return self._judge(phase.gate.auto)
+        whole, self.view = self.view, {**self.view}
+        for name, record in self.instance.phases.items():
+            if record.origin != TRUSTED and name not in self.open_fields:
+                self.view.pop(name, None)
+        told = self._judge(phase.gate.auto)
+        self.view = whole
+        return told
 
     def _judge(self, condition: Condition | None) -> tuple[Truth, tuple[str, ...]]:
         """Return whether it will hold, or UNKNOWN with the fields not known yet that decide it.

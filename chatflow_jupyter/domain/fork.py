@@ -149,12 +149,11 @@ def _next(definition: Definition, source: Instance) -> str | None:
     """Return the phase that would be entered now if nothing held the instance up."""
     if source.phase is None:
         return definition.following(None)
-    if source.undoing is not None or source.phases[source.phase].state not in _PASSED:
+    state, fallback = source.phases[source.phase].state, definition.phase(source.phase).fallback
+    passed = state in (PhaseState.SUCCEEDED, PhaseState.SKIPPED)
+    if source.undoing is not None or not (passed or (state is PhaseState.FAILED and fallback is not None)):
         return None
     return successor(definition, source)
-
-
-_PASSED = (PhaseState.SUCCEEDED, PhaseState.SKIPPED)
 
 
 def _variables(source: Instance, shared: Sequence[str]) -> JsonObject:

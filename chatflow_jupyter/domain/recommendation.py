@@ -120,9 +120,15 @@ def _after_failure(instance: Instance) -> tuple[NextRequest, str]:
 
 def _possible(definition: Definition, instance: Instance, request: NextRequest) -> list[Step]:
     """Return the phases that may be the next one; a failed one is, while what is at work is not."""
-    if request == "retry" and instance.phase and instance.phases[instance.phase].state is PhaseState.FAILED:
+    if request == "retry" and instance.phase and _failed_in(instance, instance.phase):
         return [Step(phase=instance.phase, expected="now")]
     return list(nearest_ahead(definition, instance, beyond=request == "wait"))
+
+
+def _failed_in(instance: Instance, phase: str) -> bool:
+    """Whether it failed with that phase, rather than between it and the next one."""
+    failed = instance.phases[phase].state is PhaseState.FAILED
+    return failed and (instance.failure is None or instance.failure.phase is not None)
 
 
 def _likeliest(possible: Sequence[Step], taken: Counter[str | None]) -> Step | None:
@@ -174,7 +180,8 @@ def _risks(phase: Phase, instance: Instance) -> Iterable[Reason]:
 
 def _record_of(phase: Phase, earlier: Sequence[Instance]) -> Iterable[Reason]:
     """Return what became of the phase in earlier instances."""
-    records = [one.phases[phase.name] for one in earlier if phase.name in one.phases]
+    known = [one.phases[phase.name] for one in earlier if phase.name in one.phases]
+    records = [record for record in known if not record.shared]  # what a fork shares was done once
     ran = [record for record in records if record.attempts]
     if ran:
         failed = sum(record.state is PhaseState.FAILED for record in ran)
@@ -190,7 +197,7 @@ def _record_of(phase: Phase, earlier: Sequence[Instance]) -> Iterable[Reason]:
 
 
 def _came_by(instance: Instance, phase: str | None) -> bool:
-    return phase is not None and phase in instance.phases
+    return phase is not None and phase in instance.phases and not instance.phases[phase].shared
 
 
 def _went_to(instance: Instance, phase: str | None) -> str | None:

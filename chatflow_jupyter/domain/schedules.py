@@ -79,17 +79,20 @@ def schedule_meta(schedule: Schedule, due_at: datetime) -> JsonObject:
 
 
 def schedule_told(instance: Instance) -> tuple[str, str] | None:
-    """Return the name of the schedule that started the instance and the time, ISO 8601; None without one."""
+    """Return the name of the schedule that started the instance and the time, ISO 8601; None without one.
+
+    A fork was started by whoever forked it, and keeps the time its source was started for.
+    """
     known = instance.meta.get("schedule")
-    if not isinstance(known, Mapping):
+    if not isinstance(known, Mapping) or instance.forked_from is not None:
         return None
     return str(known.get("name")), str(known.get("at"))
 
 
 def scheduled_at_of(instance: Instance) -> str | None:
-    """Return the time a schedule started the instance for, ISO 8601; None when somebody else did."""
-    told = schedule_told(instance)
-    return None if told is None else told[1]
+    """Return the time a schedule started the instance, or its source, for, ISO 8601; None without one."""
+    known = instance.meta.get("schedule")
+    return str(known.get("at")) if isinstance(known, Mapping) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -252,6 +252,7 @@ class InstanceFilter:
 
     feature_id: str | None = None
     status: str | None = None
+    waiting_reason: str | None = None
     name: str | None = None
     parent_id: InstanceId | None = None
     phase: str | None = None

@@ -16,6 +16,8 @@ from .pinned import PinnedDefinitions
 MAX_COMPARED = 50
 """How many instances are read to compare with: the newest, of which those count that have ended."""
 MAX_ATTENTION = 20
+ENDS_ONLY_BY_A_PERSON = ("failed", "paused", "created")
+WAITS_FOR_A_PERSON = ("approval", "trigger", "budget")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,10 +86,14 @@ class Advice:
 
     async def _needing(self, tenant_id: TenantId, feature_id: str) -> Sequence[Instance]:
         found: list[Instance] = []
-        for status in ("waiting", "failed", "paused", "created"):
-            wanted = InstanceFilter(feature_id=feature_id, status=status, limit=MAX_ATTENTION)
-            some = await self._storage.instances(tenant_id, wanted)
-            found += [one for one in some if _needs_somebody(one.shown_status, str(one.waiting_reason))]
+        alone = [(status, None) for status in ENDS_ONLY_BY_A_PERSON]
+        for status, reason in (*alone, *(("waiting", reason) for reason in WAITS_FOR_A_PERSON)):
+            found += await self._storage.instances(
+                tenant_id,
+                InstanceFilter(
+                    feature_id=feature_id, status=status, waiting_reason=reason, limit=MAX_ATTENTION
+                ),
+            )
         found.sort(key=lambda one: (one.created_at, one.instance_id), reverse=True)
         return found[:MAX_ATTENTION]
 
@@ -110,4 +116,4 @@ class Advice:
 
 def _needs_somebody(status: str, waiting_reason: str | None) -> bool:
     """Whether nothing goes on by itself; a failed instance counts even when it cannot be resumed."""
-    return status in ("failed", "paused", "created") or waiting_reason in ("approval", "trigger", "budget")
+    return status in ENDS_ONLY_BY_A_PERSON or waiting_reason in WAITS_FOR_A_PERSON

@@ -134,15 +134,21 @@ class Schedules:
             before, now = await self.named(tenant_id, name), self._clock.now()
             if (kind == "paused") == before.paused and kind != "removed":
                 raise _as_it_is(before)
+            entries: tuple[ScheduleEntry, ...] = ()
             after = replace(before, seq=before.seq + 1, paused=kind == "paused")
             if kind == "removed":
                 after = replace(after, removed_at=now, next_due_at=None)
             elif kind == "resumed" and before.cron is not None:
                 after = replace(after, next_due_at=next_after(before.cron, before.zone, now))
+            elif kind == "resumed" and before.next_due_at is not None and before.next_due_at <= now:
+                missed = ScheduleEntry(
+                    kind="missed", at=now, due_at=before.next_due_at, detail="it was paused"
+                )
+                after, entries = replace(after, next_due_at=None), (missed,)
             entry = ScheduleEntry(kind=kind, at=now, detail=f"by {principal}")
             try:
                 await self._storage.change_schedule(
-                    ScheduleStep(before=before, after=after, entries=(entry,))
+                    ScheduleStep(before=before, after=after, entries=(entry, *entries))
                 )
             except SeqConflict:
                 continue

@@ -153,6 +153,8 @@ async def test_status_is_the_one_people_see(state_storage: IStateStorage) -> Non
     assert await ids(state_storage, status="waiting") == [wfi("a")]
     assert await ids(state_storage, status="paused") == [wfi("b")]
     assert await ids(state_storage, status="failed") == [wfi("c")]
+    assert await ids(state_storage, waiting_reason="approval") == [wfi("b"), wfi("a")]
+    assert await ids(state_storage, status="waiting", waiting_reason="retry") == []
 
 
 async def test_the_roots_of_a_feature_are_counted_by_how_they_stand(state_storage: IStateStorage) -> None:

@@ -263,6 +263,19 @@ def test_a_paused_schedule_starts_nothing_and_does_not_make_up_for_its_pause(pla
     run(story())
 
 
+def test_a_moment_that_passed_in_a_pause_is_over(plans: Plans) -> None:
+    async def story() -> None:
+        await plans.add("once", at=BEGIN + timedelta(minutes=5))
+        await plans.schedules.pause(LOCAL_TENANT, "once", LOCAL_PRINCIPAL)
+        assert await plans.turn(days=30) == []
+        resumed = await plans.schedules.resume(LOCAL_TENANT, "once", LOCAL_PRINCIPAL)
+        assert resumed.next_due_at is None
+        assert await plans.turn(days=30) == []
+        assert await plans.instances() == []
+
+    run(story())
+
+
 def test_a_removed_schedule_keeps_its_log_and_its_instances_go_on(plans: Plans) -> None:
     async def story() -> None:
         await plans.add()

@@ -116,6 +116,7 @@ def _matches(node: Instance, wanted: InstanceFilter) -> bool:
         wanted.phase in (None, node.parent.phase if node.parent else None)
         and wanted.feature_id in (None, node.feature_id)
         and wanted.status in (None, node.shown_status)
+        and wanted.waiting_reason in (None, node.waiting_reason)
         and wanted.name in (None, node.definition.name)
     )
 

@@ -93,6 +93,8 @@ def listed(connection: Connection, tenant_id: TenantId, wanted: InstanceFilter) 
         query = query.where(instances.c.feature_id == wanted.feature_id)
     if wanted.name is not None:
         query = query.where(instances.c.name == wanted.name)
+    if wanted.waiting_reason is not None:
+        query = query.where(instances.c.waiting_reason == wanted.waiting_reason)
     if wanted.phase is not None:
         query = query.where(instances.c.parent_phase == wanted.phase)
     if wanted.status == "paused":
