@@ -248,7 +248,10 @@ class UnfinishedTree:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceFilter:
-    """Which instances to list; every given field must match. Only roots unless `parent_id` is given."""
+    """Which instances to list; every given field must match. Only roots unless `parent_id` is given.
+
+    Without `families`, what they know of their children is left out: of many parents of many, that is most.
+    """
 
     feature_id: str | None = None
     status: str | None = None
@@ -258,6 +261,7 @@ class InstanceFilter:
     phase: str | None = None
     before: InstanceId | None = None
     limit: int = 50
+    families: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,7 +91,11 @@ class Advice:
             found += await self._storage.instances(
                 tenant_id,
                 InstanceFilter(
-                    feature_id=feature_id, status=status, waiting_reason=reason, limit=MAX_ATTENTION
+                    feature_id=feature_id,
+                    status=status,
+                    waiting_reason=reason,
+                    limit=MAX_ATTENTION,
+                    families=False,
                 ),
             )
         found.sort(key=lambda one: (one.created_at, one.instance_id), reverse=True)
@@ -109,6 +113,7 @@ class Advice:
             parent_id=parent.instance_id if parent else None,
             phase=parent.phase if parent else None,
             limit=MAX_COMPARED,
+            families=False,
         )
         found = await self._storage.instances(instance.tenant_id, wanted)
         return [one for one in found if one.ended]

@@ -52,7 +52,7 @@ class Queries:
     async def find(self, tenant_id: TenantId, text: str) -> InstanceId:
         """Return the instance meant by a full id, a unique beginning of one, or `last` (the newest root)."""
         if text == "last":
-            newest = await self._storage.instances(tenant_id, InstanceFilter(limit=1))
+            newest = await self._storage.instances(tenant_id, InstanceFilter(limit=1, families=False))
             if not newest:
                 raise NotFound("there is no instance yet; start one with `chatflow run`")
             return newest[0].instance_id
@@ -61,7 +61,7 @@ class Queries:
         except NotFound:
             pass
         text = text if text.isprintable() else repr(text)
-        recent = await self._storage.instances(tenant_id, InstanceFilter(limit=PAGE))
+        recent = await self._storage.instances(tenant_id, InstanceFilter(limit=PAGE, families=False))
         stems = (text, f"wfi_{text}")
         matching = [entry.instance_id for entry in recent if entry.instance_id.startswith(stems)]
         if len(matching) == 1 and len(text) >= 4:

@@ -6,7 +6,7 @@ import pytest
 
 from chatflow_jupyter.domain.errors import NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import TenantId
-from chatflow_jupyter.domain.instance import Failure, Instance, Status, WaitingReason
+from chatflow_jupyter.domain.instance import Failure, Instance, Spawned, Status, WaitingReason
 from chatflow_jupyter.ports.records import InstanceFilter
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.conftest import StillClock
@@ -143,6 +143,17 @@ async def test_every_given_field_must_match(state_storage: IStateStorage) -> Non
     assert await ids(state_storage, name="review") == [wfi("c"), wfi("b")]
     assert await ids(state_storage, feature_id="F", name="review") == [wfi("b")]
     assert await ids(state_storage, feature_id="F", name="absent") == []
+
+
+async def test_without_families_what_is_known_of_children_is_left_out(state_storage: IStateStorage) -> None:
+    instance = await born(state_storage)
+    known = {"collect": {"n": 1}, "children": {"a": {"status": "completed", "phase": "x"}}}
+    asked = (Spawned(schema_ref="leaf", key="b", context={}),)
+    await state_storage.commit(commit_of(step(instance, variables=known, spawned=asked)))
+    (whole,) = await state_storage.instances(LOCAL, InstanceFilter())
+    (bare,) = await state_storage.instances(LOCAL, InstanceFilter(families=False))
+    assert (whole.variables, whole.spawned) == (known, asked)
+    assert bare == replace(whole, variables={"collect": {"n": 1}, "children": {}}, spawned=())
 
 
 async def test_status_is_the_one_people_see(state_storage: IStateStorage) -> None:

@@ -2,9 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from chatflow_jupyter.domain.errors import NotFound
+from chatflow_jupyter.domain.fan_out import known_children
 from chatflow_jupyter.domain.ids import InstanceId, Principal, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.tree import TreeStatus, node_class, tree_status
@@ -58,7 +60,8 @@ class MemoryInstances:
         else:
             siblings.sort(key=_place_among_children)
         found = [node for node in _after(siblings, wanted.before) if _matches(node, wanted)]
-        return tuple(found[: wanted.limit])
+        listed = found[: wanted.limit]
+        return tuple(listed if wanted.families else map(_without_family, listed))
 
     async def feature_counts(self, tenant_id: TenantId, feature_id: str) -> Sequence[FeatureCount]:
         """See the port."""
@@ -119,6 +122,11 @@ def _matches(node: Instance, wanted: InstanceFilter) -> bool:
         and wanted.waiting_reason in (None, node.waiting_reason)
         and wanted.name in (None, node.definition.name)
     )
+
+
+def _without_family(node: Instance) -> Instance:
+    variables = {**node.variables, "children": {}} if known_children(node) else node.variables
+    return replace(node, variables=variables, spawned=())
 
 
 def _place_among_children(node: Instance) -> tuple[str, int]:

@@ -148,7 +148,11 @@ def listing(options: argparse.Namespace) -> int:
 
     async def answer(session: Session) -> int:
         wanted = InstanceFilter(
-            feature_id=options.feature, status=options.status, name=options.name, limit=options.limit
+            feature_id=options.feature,
+            status=options.status,
+            name=options.name,
+            limit=options.limit,
+            families=False,
         )
         found = await session.app.queries.instances(session.tenant_id, wanted)
         if options.json:
