@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from chatflow_jupyter.domain.hooks import (
     NO_HOOKS,
@@ -74,7 +74,6 @@ class Hooks:
                 continue
             verdict = await self._verdict(HookPoint.BEFORE, one, one.hook.before, ahead)
             if isinstance(verdict, Amend):
-                verdict = replace(verdict, parameters=own_json(verdict.parameters))
                 ahead = replace(ahead, parameters={**ahead.parameters, **verdict.parameters})
             answers.append(HookAnswer(hook=one.name, verdict=verdict, policy=one.policy))
             if isinstance(verdict, Deny) or (isinstance(verdict, Broken) and one.policy == "closed"):
@@ -115,8 +114,13 @@ class Hooks:
         except TimeoutError:
             return self._broken(one, f"it took longer than {self._timeout_sec:g} s")
         except Exception as error:  # noqa: BLE001 - whatever foreign code raises is its answer
-            return self._broken(one, f"{type(error).__name__}: {error}")
-        fault = verdict_fault(point, verdict)
+            return self._broken(one, _told(error))
+        try:
+            fault = verdict_fault(point, verdict)
+            if fault is None and isinstance(verdict, Amend):
+                return cast("Returned", replace(verdict, parameters=own_json(verdict.parameters)))
+        except Exception as error:  # noqa: BLE001 - a verdict is foreign code as well, where it has methods
+            fault = f"what it returned cannot be read: {_told(error)}"
         return verdict if fault is None else self._broken(one, fault)
 
     def _broken(self, one: EnabledHook, cause: str) -> Broken:
@@ -124,6 +128,15 @@ class Hooks:
         shown = "".join(sign if sign.isprintable() else "?" for sign in line)[:MAX_CAUSE]
         log.warning("hook %s (%s) gave no verdict: %s", one.name, one.policy, shown)
         return Broken(cause=shown)
+
+
+def _told(error: Exception) -> str:
+    """Return what foreign code raised, also when that cannot even say what it is."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001 - the text of an exception is foreign code too
+        return name
 
 
 async def in_thread(call: Callable[[Given], Returned], given: Given, *, name: str) -> Returned:

@@ -8,9 +8,11 @@ import shutil
 import stat
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from chatflow_jupyter.domain.errors import InvalidInput, StorageFull
 from chatflow_jupyter.domain.hooks import ArtifactMade, Broken, Finding, Processed, Refuse, Replace
@@ -24,14 +26,13 @@ from .hook_calls import Hooks
 log = logging.getLogger(__name__)
 
 MAX_FINDINGS = 20
-FOLDER = "checked"
 
 
 class Processing:
     """Has every processor look at what an attempt made, in order, and remembers what became of it.
 
-    They see copies in the attempt's own folder below `work`, which is removed with it: what is stored are the
-    very bytes they have seen.
+    They see copies without a name, on the disk of `work`: nobody can lay something in their place. They go
+    with the process, whatever ends it. What is stored are the very bytes they have seen.
     """
 
     def __init__(self, hooks: Hooks, work: Path) -> None:
@@ -40,7 +41,6 @@ class Processing:
         self._work = work
         self._findings: dict[AttemptId, dict[str, list[Finding]]] = {}
         self._failures: dict[AttemptId, Failure] = {}
-        self._count = 0
 
     @property
     def is_needed(self) -> bool:
@@ -52,15 +52,17 @@ class Processing:
         self, row: AttemptRow, name: str, kind: str, media_type: str, source: Path
     ) -> AsyncIterator[Path | None]:
         """Give the file that is to be stored instead of `source`; None when it is refused."""
-        self._count += 1
-        folder = self._work / row.attempt_id / FOLDER
-        copy = folder / f"{self._count}{Path(name).suffix[:20]}"
-        try:
+        with await asyncio.to_thread(self._nameless) as copy:
             await asyncio.to_thread(_copied, source, copy)
             left = await self._of_copy(row, name, kind, media_type, copy)
-            yield copy if left is None else None
-        finally:
-            await asyncio.to_thread(_removed, copy)
+            yield _path_of(copy) if left is None else None
+
+    def _nameless(self) -> BinaryIO:
+        try:
+            self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return cast("BinaryIO", TemporaryFile(dir=self._work))
+        except OSError as error:
+            raise _unwritten(self._work, error) from None
 
     async def of_report(self, row: AttemptRow, report: AttemptReport) -> AttemptReport:
         """Return the report to be committed: a failure when something was refused, and no text unseen."""
@@ -91,11 +93,11 @@ class Processing:
         self._failures.pop(attempt_id, None)
 
     async def _of_copy(
-        self, row: AttemptRow, name: str, kind: str, media_type: str, copy: Path
+        self, row: AttemptRow, name: str, kind: str, media_type: str, copy: BinaryIO
     ) -> str | None:
         """Let every processor change the copy; returns why nothing of it may be stored, or None."""
         for one in self._hooks.processors:
-            size_bytes = (await asyncio.to_thread(copy.stat)).st_size
+            size_bytes = os.fstat(copy.fileno()).st_size
             artifact = ArtifactMade(
                 tenant_id=row.tenant_id,
                 instance_id=row.instance_id,
@@ -105,7 +107,7 @@ class Processing:
                 kind=kind,
                 media_type=media_type,
                 size_bytes=size_bytes,
-                path=str(copy),
+                path=str(_path_of(copy)),
             )
             verdict = await self._hooks.process(one, artifact)
             match verdict:
@@ -135,15 +137,12 @@ class Processing:
 
     async def _of_text(self, row: AttemptRow, name: str, text: str) -> tuple[str | None, str]:
         """Return what processors leave of a text, or None and why."""
-        source = self._work / row.attempt_id / FOLDER / f"{name}.txt"
-        await asyncio.to_thread(_written, source, text.encode("utf-8", "surrogatepass"))
-        try:
-            why = await self._of_copy(row, name, "log", "text/plain", source)
+        with await asyncio.to_thread(self._nameless) as copy:
+            await asyncio.to_thread(_written, copy, text.encode("utf-8", "surrogatepass"))
+            why = await self._of_copy(row, name, "log", "text/plain", copy)
             if why is not None:
                 return None, why
-            return (await asyncio.to_thread(source.read_bytes)).decode("utf-8", "replace"), ""
-        finally:
-            await asyncio.to_thread(_removed, source)
+            return (await asyncio.to_thread(_path_of(copy).read_bytes)).decode("utf-8", "replace"), ""
 
     async def _of_outputs(self, row: AttemptRow, outputs: JsonObject) -> JsonObject:
         text, _ = await self._of_text(row, "(outputs)", canonical_json(outputs))
@@ -167,9 +166,13 @@ class Processing:
         return replace(failure, **changes)  # type: ignore[arg-type]  # all three are text
 
 
-def _copied(source: Path, target: Path) -> None:
-    """Copy a regular file to a new private one."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _path_of(copy: BinaryIO) -> Path:
+    """Return where this process, and those it starts, can open the copy."""
+    return Path(f"/proc/{os.getpid()}/fd/{copy.fileno()}")
+
+
+def _copied(source: Path, copy: BinaryIO) -> None:
+    """Copy a regular file."""
     try:
         handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -179,26 +182,20 @@ def _copied(source: Path, target: Path) -> None:
         raise InvalidInput(f"{source}: not a regular file")
     with os.fdopen(handle, "rb") as read:
         try:
-            with target.open("wb") as write:
-                shutil.copyfileobj(read, write, 1024 * 1024)
+            shutil.copyfileobj(read, copy, 1024 * 1024)
+            copy.flush()
         except OSError as error:
-            raise _unwritten(target, error) from None
+            raise _unwritten(source, error) from None
 
 
-def _written(target: Path, content: bytes) -> None:
+def _written(copy: BinaryIO, content: bytes) -> None:
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target.write_bytes(content)
+        copy.seek(0)
+        copy.truncate()
+        copy.write(content)
+        copy.flush()
     except OSError as error:
-        raise _unwritten(target, error) from None
-
-
-def _removed(copy: Path) -> None:
-    """Remove a copy; and its folders where somebody has removed those of the attempt meanwhile."""
-    copy.unlink(missing_ok=True)
-    for folder in (copy.parent, copy.parent.parent):
-        with suppress(OSError):  # it holds something
-            folder.rmdir()
+        raise _unwritten(Path("a copy for hooks"), error) from None
 
 
 def _unwritten(target: Path, error: OSError) -> StorageFull | InvalidInput:

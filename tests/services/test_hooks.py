@@ -133,7 +133,14 @@ def test_a_failure_under_the_policy_open_is_noted_and_lets_pass(world: HookedWor
     run(story())
 
 
-@pytest.mark.parametrize("raised", [StopIteration(), SystemExit(3), KeyboardInterrupt(), RecursionError()])
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("nothing to say")
+
+
+@pytest.mark.parametrize(
+    "raised", [StopIteration(), SystemExit(3), KeyboardInterrupt(), RecursionError(), Speechless()]
+)
 def test_whatever_a_hook_raises_ends_its_thread_only(world: HookedWorld, raised: BaseException) -> None:
     def before(_: AttemptAhead) -> Any:
         raise raised
@@ -146,6 +153,23 @@ def test_whatever_a_hook_raises_ends_its_thread_only(world: HookedWorld, raised:
         code, message = failure_of(await world.now(made.instance_id))
         assert code == "hook_failed"
         assert type(raised).__name__ in message
+
+    run(story())
+
+
+class Trap(dict[str, Any]):
+    def items(self) -> Any:
+        raise RuntimeError("no items")
+
+
+def test_a_verdict_that_cannot_be_read_is_a_failure_of_its_hook(world: HookedWorld) -> None:
+    world.enabled = [hook("style", before=lambda _: Amend(parameters=Trap(n=1), reason="a trap"))]
+
+    async def story() -> None:
+        made = await world.new(ONE)
+        await world.ask_hooks()
+        code, message = failure_of(await world.now(made.instance_id))
+        assert (code, "no items" in message) == ("hook_failed", True)
 
     run(story())
 

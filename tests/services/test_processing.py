@@ -284,3 +284,44 @@ def test_very_many_findings_are_counted(world: HookedWorld) -> None:
         assert (len(told["artifacts"]), told["more"]) == (20, 5)
 
     run(story())
+
+
+def spoil(artifact: ArtifactMade) -> Any:
+    Path(artifact.path).unlink()
+    return Keep()
+
+
+def test_a_processor_cannot_take_away_what_it_looks_at(world: HookedWorld) -> None:
+    world.enabled = [hook("secrets", process=spoil)]
+
+    async def story() -> None:
+        made = await world.new(ONE)
+        lease = await world.must_lease()
+        assert await put(world, lease, "a.log", b"nothing") is None
+        await world.end(lease)
+        failure = (await world.now(made.instance_id)).failure
+        assert failure is not None
+        assert failure.code == "hook_failed"
+
+    run(story())
+
+
+def test_what_a_notebook_lays_beside_its_folder_is_neither_written_to_nor_in_the_way(
+    world: HookedWorld,
+) -> None:
+    world.enabled = [hook("secrets", process=redact)]
+
+    async def story() -> None:
+        await world.new(ONE)
+        lease = await world.must_lease()
+        victim = world.folder / "victim.txt"
+        victim.write_text("mine")
+        around = world.work / lease.attempt.attempt_id / "checked"
+        for number in range(1, 5):
+            (around / f"{number}.log" / "x").mkdir(parents=True)
+            (around / f"{number}.txt").symlink_to(victim)
+        record = await put(world, lease, "a.log", b"say hunter2")
+        assert world.bytes_.objects[LOCAL_TENANT, record.sha256] == b"say ***"
+        assert victim.read_text() == "mine"
+
+    run(story())
