@@ -85,6 +85,9 @@ def attempt_failed(draft: Draft, request: AttemptFailed) -> Refusal | None:
     draft.spend(request.duration_sec)
     draft.change(reported_risk=request.risk or 0)
     draft.change_record(risk=request.risk or 0)
+    exhausted = budget_exhausted(draft) if failure.code == "timeout" else None
+    if exhausted is not None:
+        failure = replace(failure, message=f"{failure.message}; {exhausted}")
     if failure.code == "artifact_refused":  # that is found out behind a notebook that ran to its end
         draft.change_record(ran_sec=round(request.duration_sec, 3))
     _end(draft, request.attempt_id, request.fence, "failed", failure)

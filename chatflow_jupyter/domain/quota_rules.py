@@ -13,7 +13,7 @@ from .usage import MAX_CHILDREN_OF_TREE, Limit, Used
 
 Number = TypeVar("Number", int, float)
 
-CANNOT_BE_RAISED = "a quota cannot be raised: terminate the instance that has it, and start one with more"
+CANNOT_BE_RAISED = "a quota cannot be raised: fork whoever has it with a definition that allows more"
 
 
 def below(parent: Instance, own: Quota) -> Quota:

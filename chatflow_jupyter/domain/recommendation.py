@@ -57,7 +57,8 @@ def recommend_next_phase(
     request, why = _request(instance)
     rule = [Reason(kind="rule", text=why)]
     if request == "nothing" or instance.is_undoing:
-        return Recommendation(phase=None, request=request, reasons=tuple(rule), compared=len(earlier))
+        step = instance.phase if request == "retry" else None
+        return Recommendation(phase=step, request=request, reasons=tuple(rule), compared=len(earlier))
     possible = _possible(definition, instance, request)
     taken = Counter(_went_to(one, instance.phase) for one in earlier if _came_by(one, instance.phase))
     first = _likeliest(possible, taken)
@@ -67,7 +68,7 @@ def recommend_next_phase(
     phase = definition.phase(first.phase)
     reasons = [*rule, *_rules(definition, instance, phase, first), *_risks(phase, instance)]
     if instance.phase not in (None, phase.name) and taken:
-        text = f"after {instance.phase}, {taken[phase.name]} of {taken.total()} earlier instances came here"
+        text = f"after {instance.phase}, {taken[phase.name]} of {taken.total()} ended instances came here"
         reasons.append(Reason(kind="history", text=text))
     reasons += _record_of(phase, earlier)
     return Recommendation(
@@ -115,7 +116,7 @@ def _after_failure(instance: Instance) -> tuple[NextRequest, str]:
         return "nothing", "it failed before its first phase, and its context never changes; start a new one"
     if over:
         return "nothing", f"{counted(over)} terminated or undone, which cannot be resumed; start a new one"
-    return "retry", f"it failed with {failure.code if failure else 'an unknown error'}"
+    return "retry", f"it failed with {failure.code}: {failure.message}" if failure else "it failed"
 
 
 def _possible(definition: Definition, instance: Instance, request: NextRequest) -> list[Step]:
@@ -186,13 +187,14 @@ def _record_of(phase: Phase, earlier: Sequence[Instance]) -> Iterable[Reason]:
     if ran:
         failed = sum(record.state is PhaseState.FAILED for record in ran)
         again = sum(record.state is PhaseState.SUCCEEDED and record.attempts > 1 for record in ran)
-        text = f"it ran in {len(ran)} earlier instances and failed in {failed}"
+        instances = "1 ended instance" if len(ran) == 1 else f"{len(ran)} ended instances"
+        text = f"it ran in {instances} and failed in {failed}"
         yield Reason(kind="history", text=text + (f"; {again} needed more than one attempt" if again else ""))
     answers = [record.gate for record in records if record.gate is not None and record.gate.by == "people"]
     if answers:
         refused = sum(answer.decision == "reject" for answer in answers)
         times = "once" if len(answers) == 1 else f"{len(answers)} times"
-        text = f"people answered its gate {times}, and refused {refused}"
+        text = f"people were asked before it {times}, and refused {refused}"
         yield Reason(kind="history", text=text)
 
 

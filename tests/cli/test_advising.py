@@ -17,7 +17,7 @@ def test_a_recommendation_names_the_phase_the_command_and_the_reasons(chatflow: 
     chatflow("run", "gated", status=3)
     again = chatflow.json("recommend", "last")
     assert again["compared"] == 1
-    assert {"kind": "history", "text": "people answered its gate once, and refused 0"} in again["reasons"]
+    assert {"kind": "history", "text": "people were asked before it once, and refused 0"} in again["reasons"]
 
 
 def test_a_feature_shows_how_many_stand_where_and_who_needs_somebody(chatflow: Program) -> None:

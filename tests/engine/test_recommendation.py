@@ -114,8 +114,8 @@ def test_of_open_ways_the_one_taken_most_often_is_recommended(running: tuple[Def
     repaired = [earlier(instance, "static", "repair", "publish")] * 3
     advice = recommend_next_phase(definition, instance, [*repaired, earlier(instance, "static", "testing")])
     assert (advice.phase, advice.request, advice.compared) == ("repair", "wait", 4)
-    assert "after static, 3 of 4 earlier instances came here" in texts(advice, "history")
-    assert "it ran in 3 earlier instances and failed in 0" in texts(advice, "history")
+    assert "after static, 3 of 4 ended instances came here" in texts(advice, "history")
+    assert "it ran in 3 ended instances and failed in 0" in texts(advice, "history")
     assert "not known yet: static.high" in texts(advice, "rule")
     assert [(one.phase, one.taken, one.depends_on) for one in advice.alternatives] == [
         ("testing", 1, ("static.high",))
@@ -142,8 +142,8 @@ def test_a_rule_a_risk_and_a_history_are_told_with_what_they_saw(
     assert (advice.phase, advice.request) == ("testing", "decide")
     assert texts(advice, "risk") == ["risk 80 reaches the automation level 60: people are asked"]
     assert texts(advice, "history") == [
-        "it ran in 2 earlier instances and failed in 1; 1 needed more than one attempt",
-        "people answered its gate once, and refused 1",
+        "it ran in 2 ended instances and failed in 1; 1 needed more than one attempt",
+        "people were asked before it once, and refused 1",
     ]
 
 

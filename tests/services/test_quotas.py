@@ -62,7 +62,7 @@ def test_siblings_share_what_is_left_and_not_each_gets_it(world: World) -> None:
             await world.trigger(waiting.instance_id)
         assert refused.value.code == "budget_exhausted"
         assert detail in refused.value.message
-        assert "terminate the instance that has it, and start one with more" in refused.value.message
+        assert "fork whoever has it with a definition that allows more" in refused.value.message
         assert (await world.now(root.instance_id)).waiting_reason is WaitingReason.CHILDREN
 
     run(story())

@@ -12,7 +12,7 @@ from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import print_json, shown_time
 from chatflow_jupyter.interfaces.cli.tables import shown_table
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
-from chatflow_jupyter.interfaces.cli.wording import quoted
+from chatflow_jupyter.interfaces.cli.wording import answering_as, quoted
 from chatflow_jupyter.ports.records import FeatureCount
 from chatflow_jupyter.services.advice import FeatureStatus
 
@@ -30,7 +30,8 @@ def recommend(options: argparse.Namespace) -> int:
         if options.json:
             print_json(advice_object(instance, advice))
         else:
-            print("\n".join(_advice_lines(session, instance, advice)))
+            commands = await _commands(session, instance, advice)
+            print("\n".join(_advice_lines(instance, advice, commands)))
         return 0
 
     return in_session(options, "query", answer)
@@ -44,7 +45,7 @@ def feature(options: argparse.Namespace) -> int:
         if options.json:
             print_json(feature_object(status))
         else:
-            print("\n".join(_feature_lines(session, status)))
+            print("\n".join(await _feature_lines(session, status)))
         return 0
 
     return in_session(options, "query", answer)
@@ -90,18 +91,17 @@ def feature_object(status: FeatureStatus) -> JsonObject:
     }
 
 
-def _advice_lines(session: Session, instance: Instance, advice: Recommendation) -> list[str]:
+def _advice_lines(instance: Instance, advice: Recommendation, commands: list[str]) -> list[str]:
     head = advice.phase or "nothing"
-    words = _commands(session, instance, advice)
     return [
         f"{head}  {instance.definition.schema_id}  {instance.instance_id}  {instance.shown_status}",
-        *(f"  do:       {words}" for words in words),
+        *(f"  do:       {words}" for words in commands),
         *(f"  {reason.kind + ':':<9} {safe_line(reason.text, 300)}" for reason in advice.reasons),
         *(f"  or:       {_alternative(other)}" for other in advice.alternatives),
     ]
 
 
-def _commands(session: Session, instance: Instance, advice: Recommendation) -> list[str]:
+async def _commands(session: Session, instance: Instance, advice: Recommendation) -> list[str]:
     ident = instance.instance_id
     match advice.request:
         case "start":
@@ -109,7 +109,10 @@ def _commands(session: Session, instance: Instance, advice: Recommendation) -> l
         case "trigger":
             return [session.command("trigger", ident, "--data", quoted("{…}"))]
         case "decide":
-            return [session.command("trigger", ident, answer) for answer in ("--approve", "--reject")]
+            gate = await session.app.queries.gate(instance)
+            somebody = None if gate is None else gate.somebody_but(session.principal)
+            more = () if somebody is None else answering_as(safe_line(somebody))
+            return [session.command("trigger", ident, answer, *more) for answer in ("--approve", "--reject")]
         case "retry" | "resume":
             return [session.command(advice.request, ident)]
         case _:
@@ -122,7 +125,7 @@ def _alternative(other: Alternative) -> str:
     return f"{other.phase}{taken}{depends}"
 
 
-def _feature_lines(session: Session, status: FeatureStatus) -> list[str]:
+async def _feature_lines(session: Session, status: FeatureStatus) -> list[str]:
     numbers = ", ".join(f"{number} {name}" for name, number in sorted(status.by_status.items()))
     instances = "instance" if status.total == 1 else "instances"
     lines = [f"{safe_line(status.feature_id, 100)}: {status.total} {instances}; {numbers}"]
@@ -137,7 +140,7 @@ def _feature_lines(session: Session, status: FeatureStatus) -> list[str]:
         lines.append(
             f"{instance.definition.name}  {instance.instance_id}  {state}" + (f"  {why}" if why else "")
         )
-        lines += [f"  do:       {words}" for words in _commands(session, instance, one.advice)]
+        lines += [f"  do:       {words}" for words in await _commands(session, instance, one.advice)]
     if status.more:
         listing = session.command("list", "--feature", status.feature_id)
         lines.append(f"and {status.more} more that need somebody: {listing}")

@@ -102,7 +102,10 @@ async def at_its_gate(
     now = session.app.clock.now
     if is_overdue(instance, now()):
         request = await addressed(session, instance, request)
-        say(f"the time of the gate before {instance.phase} is over; what it says about that comes first")
+        expires_at = instance.gate.expires_at if instance.gate else None
+        gate_is = expires_at is not None and expires_at <= now()
+        whose = f"the time of the gate before {instance.phase}" if gate_is else "its deadline"
+        say(f"{whose} is over; what follows from that comes first")
         after = await _follow(session, instance, after, until=lambda each: not is_overdue(each, now()))
     elif _gate_may_come(instance):
         verb = "approving" if request.decision == "approve" else "rejecting"

@@ -37,7 +37,7 @@ class _Verbs(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF
 def add_verbs(command: argparse.ArgumentParser) -> Subparsers:
     """Let the first word behind `command` be a verb, where it has words of its own as well."""
     verbs = command.add_subparsers(
-        action=_Verbs, title="commands", dest="verb", metavar="COMMAND", required=False
+        action=_Verbs, title="commands", dest="verb", metavar="COMMAND", required=False, prog=command.prog
     )
     command.verbs = verbs.choices  # type: ignore[attr-defined]  # each command is made by our Parser
     return verbs

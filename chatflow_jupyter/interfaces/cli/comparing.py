@@ -8,7 +8,7 @@ import sys
 from chatflow_jupyter.domain.json_values import JsonObject
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.shapes import print_json
-from chatflow_jupyter.interfaces.cli.terminal import painted, safe_line, shown_size
+from chatflow_jupyter.interfaces.cli.terminal import painted, safe_code, safe_line, shown_size
 from chatflow_jupyter.services.comparisons import Difference, FileChange
 from chatflow_jupyter.services.notebook_changes import CellChange
 
@@ -73,9 +73,9 @@ def _lines(found: Difference) -> list[str]:
         for cell in file.cells or ():
             lines.append(f"    cell {cell.number} ({safe_line(cell.cell_type)}) {cell.kind}")
             lines += [
-                painted(f"      {safe_line(line)}", _STYLES.get(line[:1], ""), sys.stdout)
+                painted(f"      {safe_code(line)}", _STYLES.get(line[:1], ""), sys.stdout)
                 if line[:1] in _STYLES
-                else f"      {safe_line(line)}"
+                else f"      {safe_code(line)}"
                 for line in cell.lines
             ]
     return lines

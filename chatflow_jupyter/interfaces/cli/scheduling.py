@@ -153,7 +153,7 @@ def run_now(options: argparse.Namespace) -> int:
         instance = await firing.fire_now(schedule, session.principal)
         await go_on_in_background(session)
         await print_accepted(session, [instance])
-        if not options.json:
+        if not options.json and instance.waiting_reason is None:
             watch = session.command("watch", instance.instance_id)
             say(f"going on in the background; follow with: {watch}")
         return 0

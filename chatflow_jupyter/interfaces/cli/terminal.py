@@ -30,6 +30,11 @@ def safe_line(text: str, limit: int | None = None) -> str:
     return line if limit is None or len(line) <= limit else line[: max(limit - 3, 0)] + "..."
 
 
+def safe_code(text: str) -> str:
+    """Return a line of source as one safe line that keeps its indentation."""
+    return safe_text(text).replace("\n", " ").expandtabs(8).rstrip()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Glyphs:
     """One sign per state, told apart without colour; and the lines of a tree."""

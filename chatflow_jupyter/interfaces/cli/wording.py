@@ -99,7 +99,7 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
     detail = safe_line(instance.waiting_detail or "", 300)
     match instance.waiting_reason:
         case WaitingReason.APPROVAL:
-            somebody = () if answer_as is None else _answering_as(safe_line(answer_as))
+            somebody = () if answer_as is None else answering_as(safe_line(answer_as))
             name = f"{safe_line(instance.parent.key, 60)}: " if instance.parent else ""
             return [
                 f"{name}waiting for approval before {instance.phase}: {detail}",
@@ -112,7 +112,7 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
                 f"  go on:    {command('trigger', ident, '--data', quoted('{…}'))}",
             ]
         case WaitingReason.BUDGET:
-            end = f"  it cannot be raised; to end it: {command('terminate', ident)}"
+            end = f"  it cannot be raised; fork it with more, or end it: {command('terminate', ident)}"
             return [f"waiting for budget: {detail}", end]
         case WaitingReason.RETRY:
             return [f"waiting to try again: {detail}", f"  now:      {command('retry', ident)}"]
@@ -124,7 +124,7 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
             return []
 
 
-def _answering_as(name: str) -> tuple[str, ...]:
+def answering_as(name: str) -> tuple[str, ...]:
     """Return the words that answer for somebody; a name that begins with a dash would look like an option."""
     quoted_name = shlex.quote(name)
     return (f"--as={quoted_name}",) if name.startswith("-") else ("--as", quoted_name)
@@ -200,7 +200,10 @@ def undoing_lines(instance: Instance, command: CommandLine) -> list[str]:
             f"  go on undoing: {command('retry', instance.instance_id)}",
             f"  give it up:    {command('terminate', instance.instance_id)}",
         ]
-    return [] if instance.ended else [f"undoing:   what it did, because of: {reason}"]
+    if instance.ended:
+        look = command("tree", instance.instance_id)
+        return [f"not undone: some of what it did, for undoing was given up: {look}"]
+    return [f"undoing:   what it did, because of: {reason}"]
 
 
 def _what_was_undone(instance: Instance) -> str:
