@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from chatflow_jupyter.adapters.sql import audit
+from chatflow_jupyter.adapters.sql.storage import DatabaseStateStorage
 from chatflow_jupyter.domain.audit import MAX_TEXT, NOTHING_BEFORE, Act, AuditEnd
 from chatflow_jupyter.domain.errors import ChatFlowError, Conflict, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import Principal, WaiverId
@@ -27,6 +29,7 @@ from tests.contract.making import (
 )
 from tests.contract.making_acts import act, full_act, recorded, rows_of
 from tests.contract.making_schedules import moved, plan
+from tests.contract.test_sql_schema import _instructions
 
 WAIVER = Waiver(
     tenant_id=LOCAL,
@@ -185,3 +188,27 @@ async def test_of_many_who_record_at_once_no_two_share_a_position(state_storage:
         *(state_storage.note_refusal(LOCAL, act(outcome=f"refused: {number}")) for number in range(20)),
     )
     assert len(await recorded(state_storage)) == 40
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        AuditFilter(limit=5),
+        AuditFilter(limit=5, before=6),
+        AuditFilter(limit=5, subject=wfi("a")),
+        AuditFilter(limit=5, principal=ALICE),
+        AuditFilter(limit=5, verb="retry"),
+        AuditFilter(limit=5, verb="fork"),
+        AuditFilter(limit=5, since=later(1)),
+    ],
+)
+async def test_a_page_takes_the_same_work_of_few_rows_and_of_many(
+    sqlite_storage: DatabaseStateStorage, wanted: AuditFilter
+) -> None:
+    costs = []
+    for count in (10, 2000):
+        await sqlite_storage._database.write(
+            lambda c, count=count: [audit.record(c, LOCAL, act()) for _ in range(count)]
+        )
+        costs.append(await _instructions(sqlite_storage, lambda: sqlite_storage.audit(LOCAL, wanted)))
+    assert 0 < costs[1] <= costs[0] + 10

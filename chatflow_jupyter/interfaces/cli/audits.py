@@ -148,7 +148,7 @@ def _row(row: AuditRow) -> list[str]:
         f"{act.principal} (claimed)" if act.claimed else act.principal,
         act.verb,
         act.subject,
-        act.about or "",
+        (act.about or "")[: 12 if act.kind == "definition" else None],
         act.outcome,
         act.reason or "",
     )
