@@ -25,6 +25,7 @@ from .ports.records import AttemptRow, Soundness
 from .ports.state_storage import IStateStorage
 from .services.advice import Advice
 from .services.artifacts import Artifacts
+from .services.audits import Audits
 from .services.comparisons import Comparisons
 from .services.definitions import Definitions
 from .services.forks import Forks
@@ -68,6 +69,7 @@ class ChatFlow:
     comparisons: Comparisons
     forks: Forks
     versions: Versions
+    audits: Audits
     upkeep: Upkeep
     bus: InProcessBus
     store_file: int
@@ -145,6 +147,7 @@ def _assembled(
         forks=Forks(storage, artifacts, pinned, orchestrator, clock, UuidFactory()),
         versions=Versions(storage, artifacts, definitions, clock),
         schedules=Schedules(storage, clock, UuidFactory()),
+        audits=Audits(storage),
         upkeep=Upkeep(storage, artifacts, clock),
         bus=InProcessBus(),
         store_file=_number_of(settings.database),

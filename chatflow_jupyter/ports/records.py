@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.decision import Continuation, Decision, TimerKind
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.ids import (
@@ -112,6 +113,7 @@ class Commit:
     `owner_id` is set on the tree when a root is created. With `no_artifact_but`, it was decided on there
     being no artifact of the instance but those of that phase. `schedule` is what started the root;
     `shares` is for a fork, born in the first of `transitions`.
+    `act` is what somebody did by it; the engine's own requests have none.
     """
 
     tenant_id: TenantId
@@ -122,6 +124,7 @@ class Commit:
     no_artifact_but: str | None = None
     schedule: ScheduleStep | None = None
     shares: SharedWork | None = None
+    act: Act | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

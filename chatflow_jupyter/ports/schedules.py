@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.ids import ScheduleId, TenantId
 from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry, ScheduleStep
 
@@ -21,8 +22,8 @@ class DueSchedule:
 class ISchedules(Protocol):
     """Schedules. What is due is read across tenants; a damaged row holds up nobody else."""
 
-    async def add_schedule(self, schedule: Schedule) -> None:
-        """Store the schedule.
+    async def add_schedule(self, schedule: Schedule, act: Act | None = None) -> None:
+        """Store the schedule, and record `act`.
 
         Raises `Conflict` (code `schedule_exists`) when one of that name is there that was not removed.
         """
@@ -33,10 +34,11 @@ class ISchedules(Protocol):
     async def schedule(self, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:
         """Return the schedule as last changed; raises `NotFound`."""
 
-    async def change_schedule(self, step: ScheduleStep) -> None:
+    async def change_schedule(self, step: ScheduleStep, act: Act | None = None) -> None:
         """Let the schedule be `step.after` and keep its entries; `commit` does the same with an instance.
 
-        Raises `SeqConflict` when its stored `seq` is not that of `before`, `NotFound` without any.
+        Records `act`. Raises `SeqConflict` when its stored `seq` is not that of `before`, `NotFound`
+        without any.
         """
 
     async def schedule_log(

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import (
     AttemptId,
@@ -28,6 +29,8 @@ from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.domain.usage import Used
 
+from .audit import IAudit
+from .ownership import IOwnership
 from .records import (
     ArtifactRecord,
     AttemptRow,
@@ -39,13 +42,11 @@ from .records import (
     InstanceFilter,
     JournalEntry,
     OutboxRow,
-    Owner,
     Progress,
     Serves,
     Standing,
     StoredAnswer,
     TimerRow,
-    UnfinishedTree,
     VersionUse,
     Waiver,
 )
@@ -55,8 +56,8 @@ from .schedules import ISchedules
 class IDefinitions(Protocol):
     """Published definitions, immutable per tenant, name and version."""
 
-    async def save_definition(self, record: DefinitionRecord) -> None:
-        """Store the definition. The same name, version and content again changes nothing.
+    async def save_definition(self, record: DefinitionRecord, act: Act | None = None) -> None:
+        """Store the definition, and record `act`. The same name, version and content again changes nothing.
 
         Raises `Conflict` (code `version_exists`) when the version exists with other content.
         """
@@ -67,13 +68,13 @@ class IDefinitions(Protocol):
     async def definitions(self, tenant_id: TenantId) -> Sequence[DefinitionRecord]:
         """Return all definitions of the tenant, by name, the latest published first within a name."""
 
-    async def save_deprecation(self, deprecation: Deprecation) -> None:
-        """Store it, in place of an earlier one of that version; raises `NotFound` without such a version."""
+    async def save_deprecation(self, deprecation: Deprecation, act: Act | None = None) -> None:
+        """Store it, for an earlier one of that version, and record `act`; raises `NotFound` without it."""
 
     async def withdraw_deprecation(
-        self, tenant_id: TenantId, name: str, version: str, now: datetime
+        self, tenant_id: TenantId, name: str, version: str, now: datetime, act: Act | None = None
     ) -> Deprecation:
-        """End the deprecation and return it; one withdrawn before keeps its time. Raises `NotFound`."""
+        """End the deprecation, record `act`, and return it; one withdrawn is left. Raises `NotFound`."""
 
     async def deprecations(self, tenant_id: TenantId) -> Sequence[Deprecation]:
         """Return every deprecation of the tenant, by name and version, those withdrawn included."""
@@ -94,7 +95,7 @@ class IInstances(Protocol):
         claimed; timers are set or cleared; continuations wait; votes are rows; the tree's counters include
         the change; what was spent and asked for counts in the usage of every instance whose limits it is
         under; the consumed continuations are gone; the key, if any, answers from now on; so does the
-        schedule, if any, as `change_schedule` leaves it, and raises the same.
+        schedule, if any, as `change_schedule` leaves it, and raises the same; the act, if any, is recorded.
         Creating an instance or an attempt that exists already changes nothing about it.
         With `shares`, the attempts of these phases of the source are the new instance's too, under ids of its
         own; so are their artifacts, which refer to the same bytes, and what `once` stored in these phases.
@@ -163,11 +164,13 @@ class IGates(Protocol):
     async def votes(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[Vote]:
         """Return every answer given to a gate of the instance, in order; also those changed since."""
 
-    async def save_waiver(self, waiver: Waiver) -> None:
-        """Store the waiver."""
+    async def save_waiver(self, waiver: Waiver, act: Act | None = None) -> None:
+        """Store the waiver, and record `act`."""
 
-    async def revoke_waiver(self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime) -> Waiver:
-        """End the waiver and return it; one that was revoked before keeps its time. Raises `NotFound`."""
+    async def revoke_waiver(
+        self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime, act: Act | None = None
+    ) -> Waiver:
+        """End the waiver, record `act`, and return it; one that was revoked is left. Raises `NotFound`."""
 
     async def waivers(self, tenant_id: TenantId) -> Sequence[Waiver]:
         """Return every waiver of the tenant, the newest first, those that ended included."""
@@ -357,30 +360,6 @@ class IArtifactRows(Protocol):
         """
 
 
-class IOwnership(Protocol):
-    """Which process of an embedded home drives which tree."""
-
-    async def register_owner(self, owner: Owner) -> None:
-        """Add the process."""
-
-    async def remove_owner(self, owner_id: OwnerId) -> None:
-        """Remove the process; its trees have no owner from now on."""
-
-    async def owners(self) -> Sequence[Owner]:
-        """Return all registered processes, dead ones included."""
-
-    async def owner_of(self, tenant_id: TenantId, root_id: InstanceId) -> OwnerId | None:
-        """Return who drives the tree; raises `NotFound`."""
-
-    async def adopt(
-        self, tenant_id: TenantId, root_id: InstanceId, owner_id: OwnerId, *, instead_of: OwnerId | None
-    ) -> bool:
-        """Make `owner_id` drive the tree if `instead_of` still does; returns whether it now does."""
-
-    async def unfinished_trees(self) -> Sequence[UnfinishedTree]:
-        """Return trees with a running node, a retry timer or a waiting continuation, the oldest first."""
-
-
 class IStateStorage(
     IDefinitions,
     IInstances,
@@ -391,6 +370,7 @@ class IStateStorage(
     IArtifactRows,
     IOwnership,
     ISchedules,
+    IAudit,
     Protocol,
 ):
     """The whole store."""

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.definition import Definition, is_local_schema, split_schema_id
 from chatflow_jupyter.domain.definition_rules import RESERVED_NAMES
 from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.definition_yaml import read_yaml
 from chatflow_jupyter.domain.errors import InvalidDefinition, InvalidInput, NotFound
-from chatflow_jupyter.domain.ids import Sha256, TenantId
+from chatflow_jupyter.domain.ids import Principal, Sha256, TenantId
 from chatflow_jupyter.domain.instance import DefinitionRef
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import DefinitionRecord
@@ -99,13 +100,13 @@ class Definitions:
         return await self._publish(files, ENTRY, tenant_id, where=f"{folder}/", under=under)
 
     async def publish_files(
-        self, files: Mapping[str, bytes], tenant_id: TenantId, *, where: str
+        self, files: Mapping[str, bytes], tenant_id: TenantId, *, where: str, principal: Principal
     ) -> DefinitionRecord:
-        """Publish a template, as `read_template` gave it, under the plain version it names.
+        """Let `principal` publish a template, as `read_template` gave it, under the plain version it names.
 
         Raises `InvalidDefinition`, `NotFound`, and `Conflict` (code `version_exists`).
         """
-        return await self._publish(files, ENTRY, tenant_id, where=where, under=(), plain=True)
+        return await self._publish(files, ENTRY, tenant_id, where=where, under=(), by=principal)
 
     async def pins_of(
         self, definition: Definition, files: Mapping[str, bytes], tenant_id: TenantId, *, where: str
@@ -125,7 +126,7 @@ class Definitions:
         *,
         where: str,
         under: tuple[str, ...],
-        plain: bool = False,
+        by: Principal | None = None,
     ) -> DefinitionRecord:
         definition = parse_entry(files, entry, where)
         if definition.name in under:  # through another template: it has a place of its own
@@ -136,7 +137,7 @@ class Definitions:
         pins = await self._pins(definition, files, entry, tenant_id, where=where, under=under)
         stored = await self._artifacts.store(tenant_id, pack(files))
         hashed = content_hash(files, entry)
-        return await self._save(definition, hashed, stored.sha256, entry, tenant_id, pins, plain=plain)
+        return await self._save(definition, hashed, stored.sha256, entry, tenant_id, pins, by=by)
 
     async def _pins(
         self,
@@ -213,11 +214,11 @@ class Definitions:
         tenant_id: TenantId,
         pins: Mapping[str, DefinitionRef],
         *,
-        plain: bool = False,
+        by: Principal | None = None,
     ) -> DefinitionRecord:
         pinned_hash = content_hash({name: pin.content_hash.encode() for name, pin in pins.items()}, hashed)
         base = definition.version.partition("+")[0]
-        version = definition.version if plain else f"{base}+dev.{pinned_hash[:8]}"
+        version = definition.version if by is not None else f"{base}+dev.{pinned_hash[:8]}"
         reference = DefinitionRef(name=definition.name, version=version, content_hash=pinned_hash)
         record = DefinitionRecord(
             tenant_id=tenant_id,
@@ -228,7 +229,7 @@ class Definitions:
             pins=pins,
             published_at=self._clock.now(),
         )
-        await self._storage.save_definition(record)
+        await self._storage.save_definition(record, None if by is None else _act_of(by, record))
         return replace(record)
 
     async def _published(self, tenant_id: TenantId, name: str, version: str) -> DefinitionRecord:
@@ -252,6 +253,18 @@ class Definitions:
         if close:
             return f"{name}: no definition or template has that name; did you mean {close[0]}?"
         return f"{name}: no definition or template has that name; `chatflow schemas` lists what there is"
+
+
+def _act_of(principal: Principal, record: DefinitionRecord) -> Act:
+    return Act(
+        at=record.published_at,
+        principal=principal,
+        verb="publish",
+        kind="definition",
+        subject=record.reference.schema_id,
+        about=record.reference.content_hash,
+        outcome="published",
+    )
 
 
 def local_of(name: str) -> str | None:

@@ -5,6 +5,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import (
     ChatFlowError,
     SeqConflict,
@@ -23,6 +24,7 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 from .cron_times import latest_times, next_after
 from .definitions import Definitions
 from .orchestrator import NewInstance, Orchestrator
+from .schedules import act_on
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,8 @@ class Firing:
         record = await self._record(schedule)
         entry = ScheduleEntry(kind="fired", at=now, due_at=now, detail=f"by {principal}")
         after = replace(schedule, seq=schedule.seq + 1, last_due_at=now)
-        return await self._start(schedule, after, now, record, (entry,))
+        act = act_on(after, "run-now", principal, now)
+        return await self._start(schedule, after, now, record, (entry,), act)
 
     async def _look_at(self, due: DueSchedule) -> bool:
         try:
@@ -162,6 +165,7 @@ class Firing:
         nominal: datetime,
         record: DefinitionRecord,
         entries: tuple[ScheduleEntry, ...],
+        act: Act | None = None,
     ) -> Instance:
         order = schedule.order
         new = NewInstance(
@@ -175,7 +179,7 @@ class Firing:
             owner_id=self._owner_id,
         )
         return await self._orchestrator.create_scheduled(
-            new, ScheduleStep(before=schedule, after=after, entries=entries)
+            new, ScheduleStep(before=schedule, after=after, entries=entries), act
         )
 
     async def _record(self, schedule: Schedule) -> DefinitionRecord:

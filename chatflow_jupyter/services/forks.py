@@ -14,8 +14,9 @@ from chatflow_jupyter.ports.clock import Clock, IdFactory
 from chatflow_jupyter.ports.records import DefinitionRecord, SharedWork
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
+from .acts import check_key
 from .artifacts import Artifacts
-from .orchestrator import MAX_RACES, Birth, Orchestrator, check_key, refused
+from .orchestrator import MAX_RACES, Birth, Orchestrator, refused
 from .pinned import PinnedDefinitions
 
 
@@ -92,6 +93,7 @@ class Forks:
                     key=key,
                     body=new.body,
                     owner_id=new.owner_id,
+                    about=f"{new.source_id}/{new.phase}",
                 )
             except SeqConflict:  # the source went on meanwhile
                 continue

@@ -1,18 +1,18 @@
 """Load, decide, commit: every change to an instance goes through here."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.birth import create_child, create_root, start_at_once
 from chatflow_jupyter.domain.decision import Decision, Refusal
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict, StaleFence
 from chatflow_jupyter.domain.forecast import Forecast, forecast
 from chatflow_jupyter.domain.hooks import NO_HOOKS, HookPlan
-from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, Sha256, TenantId
+from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, TenantId
 from chatflow_jupyter.domain.instance import Instance
-from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, check_json, own_json
+from chatflow_jupyter.domain.json_values import JsonObject, check_json, own_json
 from chatflow_jupyter.domain.quota_rules import left_sec
 from chatflow_jupyter.domain.requests import Pause, Request, Resume, Terminate, Trigger
 from chatflow_jupyter.domain.schedules import ScheduleStep
@@ -22,12 +22,12 @@ from chatflow_jupyter.ports.clock import Clock, IdFactory
 from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, SharedWork, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
+from .acts import Asked, act_of, act_of_birth, act_refused, check_key, request_hash
 from .pinned import PinnedDefinitions
 from .shown import approved_of, is_about_artifacts, nothing_shown, shown_hash
 
 KEY_LIFETIME = timedelta(days=30)
 MAX_RACES = 50
-MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +114,7 @@ class Orchestrator:
         key: str | None,
         body: JsonObject,
         owner_id: OwnerId | None,
+        about: str | None = None,
     ) -> Instance:
         """Commit what `born` decides, with the children born with it; a used key gives the same instance.
 
@@ -131,6 +132,7 @@ class Orchestrator:
                 key=self._request_key(principal, key, body, birth.decision),
                 owner_id=owner_id,
                 shares=birth.shares,
+                act=act_of_birth(birth.decision, body, principal, key, about),
             )
             try:
                 await self._storage.commit(commit)
@@ -138,8 +140,12 @@ class Orchestrator:
                 continue
             return birth.decision.instance
 
-    async def create_scheduled(self, new: NewInstance, step: ScheduleStep) -> Instance:
+    async def create_scheduled(
+        self, new: NewInstance, step: ScheduleStep, act: Act | None = None
+    ) -> Instance:
         """Create and start an instance in the commit that moves its schedule on, or neither.
+
+        `act` is recorded when somebody asked for it; its outcome is the instance.
 
         Raises `SeqConflict` when the schedule is no longer what the step begins with.
         """
@@ -155,6 +161,7 @@ class Orchestrator:
             transitions=(Transition(before=None, decision=decision), *births),
             owner_id=new.owner_id,
             schedule=replace(step, after=replace(step.after, last_instance_id=last), entries=entries),
+            act=None if act is None else replace(act, outcome=f"started {last}"),
         )
         await self._storage.commit(commit)
         return started
@@ -195,13 +202,16 @@ class Orchestrator:
         def keep(decision: Decision) -> RequestKey | None:
             return self._request_key(request.principal, key, body, decision)
 
+        asked = Asked(key=key, request_sha256=request_hash(body))
+
         while True:
             try:
-                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep))
+                return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep, asked=asked))
             except (Conflict, InvalidInput) as error:  # perhaps because the same request came through before
                 answered = await self._answered(tenant_id, request.principal, key, body)
                 if answered is not None:
                     return answered
+                await self._note_refusal(tenant_id, instance_id, request, asked, error)
                 if not isinstance(error, KeyReused):  # a key that was there has expired meanwhile: it is free
                     raise
 
@@ -219,11 +229,11 @@ class Orchestrator:
 
     async def pause(self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal) -> Instance:
         """Pause the instance and its subtree."""
-        return await self.apply(tenant_id, instance_id, Pause(principal=principal))
+        return await self.apply(tenant_id, instance_id, Pause(principal=principal), asked=Asked())
 
     async def resume(self, tenant_id: TenantId, instance_id: InstanceId, principal: Principal) -> Instance:
         """End the pause of the instance and its subtree."""
-        return await self.apply(tenant_id, instance_id, Resume(principal=principal))
+        return await self.apply(tenant_id, instance_id, Resume(principal=principal), asked=Asked())
 
     async def terminate(
         self,
@@ -236,7 +246,7 @@ class Orchestrator:
     ) -> Instance:
         """End the instance and its subtree for good; with `compensate` what they did is undone first."""
         request = Terminate(principal=principal, reason=reason, compensate=compensate)
-        return await self.apply(tenant_id, instance_id, request)
+        return await self.apply(tenant_id, instance_id, request, asked=Asked())
 
     async def apply(
         self,
@@ -246,8 +256,11 @@ class Orchestrator:
         *,
         consumed: tuple[int, ...] = (),
         keep: Callable[[Decision], RequestKey | None] | None = None,
+        asked: Asked | None = None,
     ) -> Instance:
         """Load, decide and commit, again when somebody else was first; returns the new instance.
+
+        What a person `asked` is recorded; the engine's own requests are not.
 
         What this process committed last is tried first: a commit finds out when it is behind the store. A
         refusal is given only on what is stored.
@@ -257,9 +270,9 @@ class Orchestrator:
             instance = recent or await self._storage.instance(tenant_id, instance_id)
             is_stored, recent = recent is None, None
             record = await self._pinned.of(tenant_id, instance.definition)
-            asked, no_artifact_but = await self._informed(instance, request, is_stored=is_stored)
+            informed, no_artifact_but = await self._informed(instance, request, is_stored=is_stored)
             used, hooks = await self._used(instance, lost=lost), self._plan_for(request)
-            decision = decide(record.definition, instance, asked, self._clock.now(), used, hooks)
+            decision = decide(record.definition, instance, informed, self._clock.now(), used, hooks)
             if isinstance(decision, Refusal):
                 if is_stored:
                     raise refused(decision, instance_id)
@@ -271,6 +284,7 @@ class Orchestrator:
                 key=keep(decision) if keep else None,
                 consumed=consumed,
                 no_artifact_but=no_artifact_but,
+                act=None if asked is None else act_of(request, instance, decision, asked),
             )
             try:
                 await self._storage.commit(commit)
@@ -278,6 +292,18 @@ class Orchestrator:
                 continue
             return decision.instance
         raise SeqConflict(f"{instance_id}: {MAX_RACES} other changes came first; try again")
+
+    async def _note_refusal(
+        self,
+        tenant_id: TenantId,
+        instance_id: InstanceId,
+        request: Trigger,
+        asked: Asked,
+        error: Conflict | InvalidInput,
+    ) -> None:
+        if error.code == "not_an_approver":
+            act = act_refused(request, instance_id, error.code, asked, self._clock.now())
+            await self._storage.note_refusal(tenant_id, act)
 
     async def _informed(
         self, instance: Instance, request: Request, *, is_stored: bool
@@ -350,17 +376,6 @@ class Orchestrator:
             answer=answer_of(decision.instance),
             expires_at=self._clock.now() + KEY_LIFETIME,
         )
-
-
-def check_key(key: str | None) -> None:
-    """Raise `InvalidInput` for an idempotency key that cannot be one."""
-    if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
-        raise InvalidInput(f"idempotency key: must have 1 to {MAX_KEY_LENGTH} characters")
-
-
-def request_hash(body: JsonObject) -> Sha256:
-    """Return the hash that tells two requests with one key apart."""
-    return Sha256(hashlib.sha256(canonical_json(body).encode()).hexdigest())
 
 
 def answer_of(instance: Instance) -> JsonObject:

@@ -1,11 +1,12 @@
 """Schedules as people use them: made, looked at, paused, resumed, removed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from chatflow_jupyter.domain.audit import MAX_TEXT, Act, Verb
 from chatflow_jupyter.domain.birth import checked_context
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import Principal, ScheduleId, TenantId
@@ -26,6 +27,7 @@ from chatflow_jupyter.ports.schedules import ISchedules
 from .cron_times import check_cron, next_after, times_after, zone_of
 
 MAX_RACES = 50
+_VERBS: Mapping[EntryKind, Verb] = {"paused": "pause", "resumed": "resume", "removed": "remove"}
 LATEST = timedelta(days=366 * 50)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -91,7 +93,7 @@ class Schedules:
             created_at=now,
             next_due_at=due_at,
         )
-        await self._storage.add_schedule(schedule)
+        await self._storage.add_schedule(schedule, act_on(schedule, "add", new.principal, now))
         return schedule
 
     async def all(self, tenant_id: TenantId, *, removed: bool = False) -> Sequence[Schedule]:
@@ -148,12 +150,28 @@ class Schedules:
             entry = ScheduleEntry(kind=kind, at=now, detail=f"by {principal}")
             try:
                 await self._storage.change_schedule(
-                    ScheduleStep(before=before, after=after, entries=(entry, *entries))
+                    ScheduleStep(before=before, after=after, entries=(entry, *entries)),
+                    act_on(after, _VERBS[kind], principal, now),
                 )
             except SeqConflict:
                 continue
             return after
         raise SeqConflict(f"schedule {name}: {MAX_RACES} other changes came first; try again")
+
+
+def act_on(schedule: Schedule, verb: Verb, principal: Principal, now: datetime) -> Act:
+    """Return what is recorded of somebody's act on the schedule, as it is afterwards."""
+    order, status = schedule.order, "paused" if schedule.paused else "active"
+    what = order.what if order.follow else order.definition.schema_id
+    return Act(
+        at=now,
+        principal=principal,
+        verb=verb,
+        kind="schedule",
+        subject=schedule.name,
+        about=f"{schedule.schedule_id} {what}"[:MAX_TEXT],
+        outcome="removed" if schedule.removed_at is not None else status,
+    )
 
 
 def unknown_schedule(name: str) -> NotFound:
@@ -218,6 +236,7 @@ __all__ = [
     "NewSchedule",
     "Schedules",
     "When",
+    "act_on",
     "check_name",
     "check_new",
     "check_plan",

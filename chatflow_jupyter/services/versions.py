@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from chatflow_jupyter.domain.audit import Act, Verb
 from chatflow_jupyter.domain.definition import Definition, split_schema_id
 from chatflow_jupyter.domain.definition_yaml import read_yaml
 from chatflow_jupyter.domain.errors import Conflict, InvalidDefinition, InvalidInput, NotFound
@@ -55,7 +57,7 @@ class Versions:
         self._definitions = definitions
         self._clock = clock
 
-    async def publish(self, folder: Path, tenant_id: TenantId) -> Published:
+    async def publish(self, folder: Path, tenant_id: TenantId, principal: Principal) -> Published:
         """Publish a template folder under the version it names; the same content again changes nothing.
 
         Raises `InvalidDefinition` with every fault, and `Conflict` (code `version_exists`) with what differs.
@@ -72,7 +74,7 @@ class Versions:
             raise InvalidDefinition((f"{where}{ENTRY}:{line}: {unfit}",))
         before = await self._stored(tenant_id, definition)
         try:
-            record = await self._definitions.publish_files(files, tenant_id, where=where)
+            record = await self._definitions.publish_files(files, tenant_id, where=where, principal=principal)
         except Conflict as error:
             if error.code != "version_exists":
                 raise
@@ -117,6 +119,7 @@ class Versions:
         if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
             raise InvalidInput(f"--reason: 1 to {MAX_REASON_LENGTH} characters that say why")
         reference = await self._exactly(tenant_id, schema_id)
+        now = self._clock.now()
         await self._storage.save_deprecation(
             Deprecation(
                 tenant_id=tenant_id,
@@ -124,18 +127,21 @@ class Versions:
                 version=reference.version,
                 principal=principal,
                 reason=reason,
-                deprecated_at=self._clock.now(),
-            )
+                deprecated_at=now,
+            ),
+            _act_on(reference, "deprecate", principal, now, reason),
         )
         return await self._known(tenant_id, reference)
 
-    async def withdraw(self, tenant_id: TenantId, schema_id: str) -> KnownVersion:
+    async def withdraw(self, tenant_id: TenantId, schema_id: str, principal: Principal) -> KnownVersion:
         """Take the deprecation of a version back; raises `NotFound` when it has none."""
         reference = await self._exactly(tenant_id, schema_id)
         if await self.deprecation_of(tenant_id, reference) is None:
             raise NotFound(f"{reference.schema_id} is not deprecated")
         now = self._clock.now()
-        await self._storage.withdraw_deprecation(tenant_id, reference.name, reference.version, now)
+        act = _act_on(reference, "undeprecate", principal, now)
+        named = (reference.name, reference.version)
+        await self._storage.withdraw_deprecation(tenant_id, *named, now, act)
         return await self._known(tenant_id, reference)
 
     async def _stored(self, tenant_id: TenantId, definition: Definition) -> DefinitionRecord | None:
@@ -178,6 +184,20 @@ class Versions:
     async def _in_force(self, tenant_id: TenantId) -> dict[str, Deprecation]:
         found = await self._storage.deprecations(tenant_id)
         return {f"{each.name}@{each.version}": each for each in found if each.withdrawn_at is None}
+
+
+def _act_on(
+    reference: DefinitionRef, verb: Verb, principal: Principal, now: datetime, reason: str | None = None
+) -> Act:
+    return Act(
+        at=now,
+        principal=principal,
+        verb=verb,
+        kind="definition",
+        subject=reference.schema_id,
+        outcome="deprecated" if verb == "deprecate" else "published",
+        reason=reason,
+    )
 
 
 def _newest_plain_first(version: KnownVersion) -> tuple[bool, tuple[tuple[int, str], ...], str]:

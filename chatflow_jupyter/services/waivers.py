@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
+from chatflow_jupyter.domain.audit import Act, Verb
 from chatflow_jupyter.domain.definition import Definition, Gate, split_schema_id
 from chatflow_jupyter.domain.definition_faults import nearest
 from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound
@@ -68,14 +69,15 @@ class Waivers:
             created_at=now,
             expires_at=new.until,
         )
-        await self._storage.save_waiver(waiver)
+        act = _act_on(waiver, "waive", new.principal, now, "active")
+        await self._storage.save_waiver(waiver, act)
         return waiver
 
     async def all(self, tenant_id: TenantId) -> Sequence[Waiver]:
         """Return every waiver, the newest first, those that ended included."""
         return await self._storage.waivers(tenant_id)
 
-    async def revoke(self, tenant_id: TenantId, text: str) -> Waiver:
+    async def revoke(self, tenant_id: TenantId, text: str, principal: Principal) -> Waiver:
         """End the waiver of that id, or unique beginning of one, and return it as it is then.
 
         One that has ended already is left as it is. Raises `NotFound`.
@@ -94,7 +96,9 @@ class Waivers:
         (waiver,) = matching
         if self.state(waiver) != "active":
             return waiver
-        return await self._storage.revoke_waiver(tenant_id, waiver.waiver_id, self._clock.now())
+        now = self._clock.now()
+        act = _act_on(waiver, "revoke", principal, now, "revoked")
+        return await self._storage.revoke_waiver(tenant_id, waiver.waiver_id, now, act)
 
     def state(self, waiver: Waiver) -> WaiverState:
         """Return whether it holds now."""
@@ -117,6 +121,20 @@ def check_new(new: NewWaiver, now: datetime) -> None:
         raise InvalidInput(f"feature: must have 1 to {MAX_FEATURE} characters")
     if "/" not in new.schema and split_schema_id(new.schema)[1] is not None:
         raise InvalidInput(f"{new.schema}: a waiver is about every version; leave the @… out")
+
+
+def _act_on(waiver: Waiver, verb: Verb, principal: Principal, now: datetime, outcome: str) -> Act:
+    feature = "" if waiver.feature_id is None else f" for {waiver.feature_id}"
+    return Act(
+        at=now,
+        principal=principal,
+        verb=verb,
+        kind="waiver",
+        subject=waiver.waiver_id,
+        about=f"{waiver.name}/{waiver.phase}{feature}, until {waiver.expires_at.isoformat()}",
+        outcome=outcome,
+        reason=waiver.reason if verb == "waive" else None,
+    )
 
 
 def _gate_of(definition: Definition, name: str) -> Gate:

@@ -46,9 +46,10 @@ def asking(chatflow: Program) -> Program:
 
 
 def stored(program: Program) -> list[str]:
-    """Everything in the store, but for messages that wait for whoever passes them on."""
+    """Everything in the store, but for messages that wait for whoever passes them on, and who was refused."""
+    apart = ('INSERT INTO "outbox"', 'INSERT INTO "audit"', 'INSERT INTO "audit_ends"')
     with closing(sqlite3.connect(program.home / "chatflow.db")) as store:
-        return [line for line in store.iterdump() if not line.startswith('INSERT INTO "outbox"')]
+        return [line for line in store.iterdump() if not line.startswith(apart)]
 
 
 def refused(program: Program, *words: str, status: int, says: str) -> None:
@@ -68,6 +69,9 @@ def test_an_answer_that_does_not_count_changes_nothing(asking: Program, how: str
     for words, status, says in AT_THE_GATE:
         more = [] if how == "foreground" else [how]
         refused(asking, "trigger", "last", *more, *words, status=status, says=says)
+    told = [row for row in asking.json("audit", "list") if row["outcome"].startswith("refused")]
+    expected = [] if how == "--dry-run" else [("Ann", True, "reject"), ("local", False, "approve")]
+    assert [(row["principal"], row["claimed"], row["verb"]) for row in told] == expected
     asking("trigger", "last", *ANN, *FITTING, status=3)
 
 

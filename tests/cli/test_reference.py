@@ -31,7 +31,7 @@ def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture[
 def test_the_commands_of_the_contract_are_there() -> None:
     agreed = (
         "run start fork trigger status tree watch list history artifacts recommend feature schemas validate "
-        "waivers pause resume terminate retry schedules db doctor config demo completion"
+        "waivers pause resume terminate retry schedules audit db doctor config demo completion"
     )
     assert set(agreed.split()) == {words[0] for words in COMMANDS if words}
 

@@ -18,6 +18,7 @@ from chatflow_jupyter.adapters.sql import open_sqlite
 from chatflow_jupyter.domain.errors import NotFound, StorageFull
 from tests.contract.conftest import StillClock
 from tests.contract.making import LOCAL, NOW, born, commit_of, request_key, running, step, wfi
+from tests.contract.making_acts import act, recorded
 from tests.limits import LIMITS
 
 PROLOGUE = """
@@ -30,6 +31,7 @@ from chatflow_jupyter.domain.errors import SeqConflict, StorageFull
 from chatflow_jupyter.domain.ids import RunnerId
 from tests.contract.conftest import StillClock
 from tests.contract.making import *
+from tests.contract.making_acts import act
 
 path = Path(sys.argv[1])
 
@@ -83,7 +85,8 @@ async def body(storage):
     {patch}
     before = running("b")
     instance = await storage.instance(LOCAL, wfi("a"))
-    await storage.commit(commit_of(before, step(instance, spent_sec=9.0), key=request_key()))
+    commit = commit_of(before, step(instance, spent_sec=9.0), key=request_key())
+    await storage.commit(replace(commit, act=act()))
     print("survived")
 """
 BEFORE = """
@@ -98,6 +101,7 @@ async def test_a_process_killed_before_its_commit_has_changed_nothing(path: Path
     run(COMMIT_AND_DIE.format(patch=BEFORE), path, expect=-signal.SIGKILL)
     assert await storage.instance(LOCAL, wfi("a")) == instance
     assert len(await storage.events(LOCAL)) == 1
+    assert await recorded(storage) == []
     with pytest.raises(NotFound):
         await storage.instance(LOCAL, wfi("b"))
     await storage.commit(commit_of(running("b"), step(instance), key=request_key()))
@@ -113,6 +117,7 @@ async def test_a_process_killed_after_its_commit_has_changed_everything(
     assert (await storage.instance(LOCAL, wfi("a"))).spent_sec == 9.0
     assert [each.position for each in await storage.events(LOCAL)] == [1, 2, 3]
     assert len(await storage.outbox()) == 3
+    assert await recorded(storage) == [act()]
     assert await storage.stored_answer(LOCAL, request_key().principal, "k") is not None
     assert [tree.root_id for tree in await storage.unfinished_trees()] == [wfi("b")]
     await storage.close()
@@ -188,13 +193,15 @@ def _answers(pair: list[subprocess.Popen[str]]) -> list[list[str]]:
 async def test_many_processes_may_make_one_file_at_once(
     path: Path, clock: StillClock, children: list[subprocess.Popen[str]]
 ) -> None:
-    body = "async def body(storage):\n    await storage.commit(commit_of(running(sys.argv[2])))\n"
+    body = "async def body(storage):\n    commit = commit_of(running(sys.argv[2]))\n"
+    body += "    await storage.commit(replace(commit, act=act()))\n"
     made = [start(children, body, path, f"n{number}") for number in range(4)]
     for child in made:
         child.communicate(timeout=LIMITS.deadline_sec)
     assert [child.returncode for child in made] == [0] * 4
     storage = await open_sqlite(path, clock=clock)
     assert [stored.position for stored in await storage.events(LOCAL)] == [1, 2, 3, 4]
+    assert await recorded(storage) == [act()] * 4
     await storage.close()
 
 

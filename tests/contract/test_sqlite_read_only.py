@@ -16,6 +16,7 @@ from chatflow_jupyter.domain.errors import HomeInUse, StorageFull, StoreDamaged,
 from chatflow_jupyter.ports.records import InstanceFilter
 from tests.contract.conftest import StillClock
 from tests.contract.making import LOCAL, born, wfi
+from tests.contract.making_acts import act, recorded
 
 
 @pytest.fixture
@@ -64,6 +65,19 @@ async def test_it_is_read_and_a_write_is_refused(path: Path, clock: StillClock, 
     await storage.close()
     assert content(path) == before
     assert [entry.name for entry in path.parent.iterdir()] == ["chatflow.db"]
+
+
+async def test_what_was_recorded_is_listed_and_followed(
+    path: Path, clock: StillClock, read_only: None
+) -> None:
+    storage = await open_sqlite(path, clock=clock)
+    await storage.note_refusal(LOCAL, act())
+    await storage.close()
+    storage = await open_sqlite(path, clock=clock, only_reads=True)
+    assert await recorded(storage) == [act()]
+    with pytest.raises(Unreachable, match="is read-only"):
+        await storage.note_refusal(LOCAL, act("b"))
+    await storage.close()
 
 
 async def test_a_change_beneath_it_is_noticed_before_anything_is_answered(

@@ -15,6 +15,7 @@ from chatflow_jupyter.domain.decision import (
 )
 from chatflow_jupyter.domain.errors import Conflict, NotFound, StaleFence
 from chatflow_jupyter.domain.ids import OwnerId, TenantId, attempt_id
+from chatflow_jupyter.ports.audit import AuditFilter
 from chatflow_jupyter.ports.records import AttemptRow, Deprecation, InstanceFilter, TimerRow
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.making import (
@@ -35,6 +36,7 @@ from tests.contract.making import (
     step,
     wfi,
 )
+from tests.contract.making_acts import act
 
 DEPRECATED = Deprecation(
     tenant_id=LOCAL,
@@ -66,6 +68,7 @@ async def furnished(storage: IStateStorage) -> AttemptRow:
     """Everything a tenant can have, of the tenant `local`; returns the leased attempt."""
     await storage.save_definition(definition_record())
     await storage.save_deprecation(DEPRECATED)
+    await storage.note_refusal(LOCAL, act())
     born = running("a", feature_id="F")
     note = Continuation(instance_id=wfi("a"), kind=ContinuationKind.FAN_OUT)
     timer = TimerChange(kind=TimerKind.RETRY, due_at=NOW)
@@ -84,6 +87,9 @@ READS: dict[str, Ask] = {
     "definitions": lambda s, t, a: s.definitions(t),
     "deprecations": lambda s, t, a: s.deprecations(t),
     "versions_in_use": lambda s, t, a: s.versions_in_use(t),
+    "audit": lambda s, t, a: s.audit(t, AuditFilter()),
+    "audit of an instance": lambda s, t, a: s.audit(t, AuditFilter(subject=a.instance_id)),
+    "audit_chain": lambda s, t, a: s.audit_chain(t),
     "instance": lambda s, t, a: s.instance(t, a.instance_id),
     "standing": lambda s, t, a: s.standing(t, a.instance_id),
     "instances": lambda s, t, a: s.instances(t, InstanceFilter()),

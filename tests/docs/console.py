@@ -117,6 +117,7 @@ _CHANGING = (
     (r"sch_[0-9a-f]{32}", "sch_ID"),
     (r"\+dev\.[0-9a-f]{8}", "+dev.HASH"),
     (r"\b[0-9a-f]{12}\b", "HASH"),
+    (r"\b[0-9a-f]{64}\b", "SHA256"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?", "MOMENT"),
     (r"duration_sec=[\d.]+", "duration_sec=N"),
     (r"\b(\d+ min )?\d+(\.\d+)? s\b", "N s"),

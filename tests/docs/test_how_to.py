@@ -17,6 +17,7 @@ PLAYED = {
     "publish-versions.md": 14,
     "run-on-a-schedule.md": 12,
     "see-what-comes-next.md": 9,
+    "see-who-did-what.md": 14,
     "start-children-from-a-notebook.md": 11,
     "take-over-a-saga.md": 10,
     "take-over-a-sliding-window.md": 6,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatflow_jupyter.domain.audit import AuditEnd, next_row
 from chatflow_jupyter.domain.definition_changes import Change
 from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import DefinitionRef, Failure
@@ -13,6 +14,7 @@ from chatflow_jupyter.domain.recommendation import recommend_next_phase
 from chatflow_jupyter.domain.schedules import ScheduleEntry
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.interfaces.cli.advising import advice_object, feature_object
+from chatflow_jupyter.interfaces.cli.audits import audit_object, verified_object
 from chatflow_jupyter.interfaces.cli.comparing import difference_object
 from chatflow_jupyter.interfaces.cli.gate_wording import gate_object
 from chatflow_jupyter.interfaces.cli.schedule_wording import entry_object, schedule_object
@@ -34,10 +36,12 @@ from chatflow_jupyter.ports.records import (
     Waiver,
 )
 from chatflow_jupyter.services.advice import FeatureStatus
+from chatflow_jupyter.services.audits import Verified
 from chatflow_jupyter.services.comparisons import Difference, FileChange
 from chatflow_jupyter.services.gate_now import gate_now
 from chatflow_jupyter.services.notebook_changes import CellChange
 from chatflow_jupyter.services.versions import NOBODY, KnownVersion
+from tests.contract.making_acts import act
 from tests.contract.making_schedules import plan
 from tests.docs.histories import ASKING, EPOCH, PERSON, PLAIN, START, History, failed, started, vote
 from tests.docs.pages import DOCS, blocks, plain, rows, section, text_of
@@ -148,6 +152,12 @@ def test_the_fields_of_a_schedule_and_its_log() -> None:
         *schedule_object(plan("nightly"), driven=True),
         *entry_object(entry),
     ]
+
+
+def test_the_fields_of_the_audit() -> None:
+    row = next_row(AuditEnd(), TenantId("local"), act())
+    verified = verified_object(row.tenant_id, Verified(end=AuditEnd()))
+    assert [name for name, _ in _told("Audit")] == [*audit_object(row), *verified]
 
 
 def test_the_fields_of_a_difference() -> None:

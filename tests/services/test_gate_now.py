@@ -259,7 +259,7 @@ def test_a_waiver_that_does_not_hold_opens_nothing(world: World, tmp_path: Path,
         await world.dispatcher.step()
         name = await waived(world, feature_id="F-2" if ended == "of another feature" else None)
         if ended == "revoked":
-            await world.waivers.revoke(LOCAL_TENANT, name)
+            await world.waivers.revoke(LOCAL_TENANT, name, LOCAL_PRINCIPAL)
         elif ended == "expired":
             world.clock.turn(3600)
         instance = (

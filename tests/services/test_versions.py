@@ -28,7 +28,7 @@ def elsewhere(world: World, version: str = "1.2.0", **more: str) -> Path:
 
 
 def publish(world: World, folder: Path) -> Published:
-    return run(world.versions.publish(folder, LOCAL_TENANT))
+    return run(world.versions.publish(folder, LOCAL_TENANT, LOCAL_PRINCIPAL))
 
 
 def refusal(story: Any, kind: type[ChatFlowError]) -> ChatFlowError:
@@ -63,7 +63,7 @@ def test_other_content_is_refused_and_what_differs_is_named(world: World) -> Non
     before = publish(world, folder).record
     (folder / "one.ipynb").write_text(NOTEBOOK.replace('"source": ""', '"source": "more"'))
     (folder / "gone.txt").rename(folder / "new.txt")
-    error = refusal(world.versions.publish(folder, LOCAL_TENANT), Conflict)
+    error = refusal(world.versions.publish(folder, LOCAL_TENANT, LOCAL_PRINCIPAL), Conflict)
     assert (error.code, error.exit_status) == ("version_exists", 7)
     assert "linear@1.2.0 is published with other content" in error.message
     assert "(changed: one.ipynb; added: new.txt; removed: gone.txt)" in error.message
@@ -76,7 +76,7 @@ def test_a_child_that_is_pinned_to_another_version_is_named(world: World) -> Non
     folder = world.template("tree", FAMILY.replace("./leaf.yaml", "leaf"))
     publish(world, folder)
     world.template("leaf", LEAF.replace("look", "stare"))
-    message = refusal(world.versions.publish(folder, LOCAL_TENANT), Conflict).message
+    message = refusal(world.versions.publish(folder, LOCAL_TENANT, LOCAL_PRINCIPAL), Conflict).message
     assert "(pins: leaf@0.0.0+dev." in message
 
 
@@ -85,7 +85,7 @@ def test_every_fault_is_told_at_once_with_file_and_line_and_nothing_is_published
         "made", FAMILY.replace("on_failure: fail", "on_failure: never"), leaf__yaml="x: 1"
     )
     (folder / "definition.yaml").write_text((folder / "definition.yaml").read_text() + "colour: blue\n")
-    error = refusal(world.versions.publish(folder, LOCAL_TENANT), InvalidDefinition)
+    error = refusal(world.versions.publish(folder, LOCAL_TENANT, LOCAL_PRINCIPAL), InvalidDefinition)
     assert isinstance(error, InvalidDefinition)
     assert len(error.problems) >= 2
     assert all(problem.startswith(f"{folder}/definition.yaml:") for problem in error.problems)
@@ -105,7 +105,9 @@ def test_only_three_numbers_that_are_written_are_a_version_to_publish(
     world: World, line: str, number: int, said: str
 ) -> None:
     folder = world.template("made", VERSIONED.replace("version: 1.2.0\n", line))
-    (problem,) = refusal(world.versions.publish(folder, LOCAL_TENANT), InvalidDefinition).message.splitlines()
+    (problem,) = refusal(
+        world.versions.publish(folder, LOCAL_TENANT, LOCAL_PRINCIPAL), InvalidDefinition
+    ).message.splitlines()
     assert problem.startswith(f"{folder}/definition.yaml:{number}: ")
     assert said in problem
     assert listed(world) == []
@@ -152,7 +154,7 @@ def test_a_deprecated_version_is_not_what_its_name_means(world: World) -> None:
     error = refusal(world.definitions.resolve("linear", LOCAL_TENANT), Conflict)
     assert (error.code, error.exit_status) == ("deprecated", 7)
     assert "linear@2.0.0, because: it loses rows" in error.message
-    run(world.versions.withdraw(LOCAL_TENANT, "linear@1.0.0"))
+    run(world.versions.withdraw(LOCAL_TENANT, "linear@1.0.0", LOCAL_PRINCIPAL))
     assert schema_id(world, "linear") == "linear@1.0.0"
     assert [version.deprecation is None for version in listed(world, "linear")] == [False, True]
 
@@ -173,7 +175,9 @@ def test_what_runs_on_a_deprecated_version_goes_on_and_so_do_children_pinned_to_
 
     run(story())
     assert parent.pins["linear"].schema_id == "linear@1.0.0"
-    error = refusal(world.versions.publish(folder.rename(world.folder / "again"), LOCAL_TENANT), Conflict)
+    error = refusal(
+        world.versions.publish(folder.rename(world.folder / "again"), LOCAL_TENANT, LOCAL_PRINCIPAL), Conflict
+    )
     assert error.code == "deprecated"  # nobody new is pinned to it by its bare name
 
 
@@ -204,7 +208,7 @@ def test_unknown_versions_and_empty_reasons_are_refused(world: World) -> None:
     assert "there are linear@1.2.0" in refusal(gone, NotFound).message
     empty = world.versions.deprecate(LOCAL_TENANT, "linear@1.2.0", " ", LOCAL_PRINCIPAL)
     assert "--reason" in refusal(empty, InvalidInput).message
-    unheard = world.versions.withdraw(LOCAL_TENANT, "linear@1.2.0")
+    unheard = world.versions.withdraw(LOCAL_TENANT, "linear@1.2.0", LOCAL_PRINCIPAL)
     assert "linear@1.2.0 is not deprecated" in refusal(unheard, NotFound).message
     assert (
         "nothing is published under that name"

@@ -101,9 +101,9 @@ def test_revoking_twice_changes_nothing_and_the_first_time_stays(world: World) -
     async def story() -> None:
         world.template("release", DEFINITION)
         waiver = await world.waivers.add(LOCAL_TENANT, wanted(world))
-        first = await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id)
+        first = await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id, LOCAL_PRINCIPAL)
         world.clock.turn(5)
-        assert await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id) == first
+        assert await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id, LOCAL_PRINCIPAL) == first
         assert world.waivers.state(first) == "revoked"
 
     run(story())
@@ -114,7 +114,7 @@ def test_revoking_what_has_expired_does_not_rewrite_when_it_ended(world: World) 
         world.template("release", DEFINITION)
         waiver = await world.waivers.add(LOCAL_TENANT, wanted(world))
         world.clock.turn(3600)
-        assert await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id) == waiver
+        assert await world.waivers.revoke(LOCAL_TENANT, waiver.waiver_id, LOCAL_PRINCIPAL) == waiver
         assert world.waivers.state(waiver) == "expired"
         assert list(await world.waivers.all(LOCAL_TENANT)) == [waiver]
 
@@ -127,10 +127,10 @@ def test_a_waiver_is_named_by_a_unique_beginning_and_is_of_its_tenant(world: Wor
         one = await world.waivers.add(LOCAL_TENANT, wanted(world))
         await world.waivers.add(LOCAL_TENANT, wanted(world))
         with pytest.raises(InvalidInput, match="2 waivers begin like that"):
-            await world.waivers.revoke(LOCAL_TENANT, one.waiver_id[:-1])
+            await world.waivers.revoke(LOCAL_TENANT, one.waiver_id[:-1], LOCAL_PRINCIPAL)
         for tenant, name in ((LOCAL_TENANT, "wvr_f00"), (LOCAL_TENANT, ""), (TenantId("b"), one.waiver_id)):
             with pytest.raises(NotFound, match="there is no such waiver"):
-                await world.waivers.revoke(tenant, name)
+                await world.waivers.revoke(tenant, name, LOCAL_PRINCIPAL)
         states = [world.waivers.state(each) for each in await world.waivers.all(LOCAL_TENANT)]
         assert states == ["active", "active"]
 

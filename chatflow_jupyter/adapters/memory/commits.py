@@ -22,7 +22,7 @@ from chatflow_jupyter.ports.records import (
     Transition,
 )
 
-from . import shares
+from . import audit, shares
 from .schedules import check_step, take_step
 from .tables import Tables
 from .usage import check_room, count_usage
@@ -60,6 +60,7 @@ class MemoryCommits:
             row = tables.continuations.get(continuation_id)
             if row is not None and row.tenant_id == tenant_id:
                 del tables.continuations[continuation_id]
+        audit.record(tables, tenant_id, commit.act)
         tables.changes.announce()
 
 

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import Conflict, NotFound
 from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.ports.records import DefinitionRecord, Deprecation, VersionUse
 
+from . import audit
 from .tables import Tables
 
 
@@ -17,7 +19,7 @@ class MemoryDefinitions:
 
     _tables: Tables
 
-    async def save_definition(self, record: DefinitionRecord) -> None:
+    async def save_definition(self, record: DefinitionRecord, act: Act | None = None) -> None:
         """See the port."""
         key = (record.tenant_id, record.reference.name, record.reference.version)
         stored = self._tables.definitions.setdefault(key, record)
@@ -25,6 +27,7 @@ class MemoryDefinitions:
             message = f"{record.reference.schema_id} exists with other content; publish under a new version"
             raise Conflict(message, code="version_exists")
         if stored is record:
+            audit.record(self._tables, record.tenant_id, act)
             self._tables.changes.announce()
 
     async def definition(self, tenant_id: TenantId, name: str, version: str) -> DefinitionRecord:
@@ -40,20 +43,24 @@ class MemoryDefinitions:
         newest_first.sort(key=lambda record: record.published_at, reverse=True)
         return tuple(sorted(newest_first, key=lambda record: record.reference.name))
 
-    async def save_deprecation(self, deprecation: Deprecation) -> None:
+    async def save_deprecation(self, deprecation: Deprecation, act: Act | None = None) -> None:
         """See the port."""
         of = deprecation
         await self.definition(of.tenant_id, of.name, of.version)
         self._tables.deprecations[of.tenant_id, of.name, of.version] = of
+        audit.record(self._tables, of.tenant_id, act)
 
     async def withdraw_deprecation(
-        self, tenant_id: TenantId, name: str, version: str, now: datetime
+        self, tenant_id: TenantId, name: str, version: str, now: datetime, act: Act | None = None
     ) -> Deprecation:
         """See the port."""
         found = self._tables.deprecations.get((tenant_id, name, version))
         if found is None:
             raise NotFound(f"{name}@{version} is not deprecated")
-        withdrawn = replace(found, withdrawn_at=found.withdrawn_at or now)
+        if found.withdrawn_at is not None:
+            return found
+        withdrawn = replace(found, withdrawn_at=now)
+        audit.record(self._tables, tenant_id, act)
         self._tables.deprecations[tenant_id, name, version] = withdrawn
         return withdrawn
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import InstanceId, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Vote
 from chatflow_jupyter.ports.records import Waiver
 
+from . import audit
 from .tables import Tables
 
 
@@ -21,16 +23,22 @@ class MemoryGates:
         """See the port."""
         return tuple(vote for *of, vote in self._tables.votes if of == [tenant_id, instance_id])
 
-    async def save_waiver(self, waiver: Waiver) -> None:
+    async def save_waiver(self, waiver: Waiver, act: Act | None = None) -> None:
         """See the port."""
         self._tables.waivers[waiver.tenant_id, waiver.waiver_id] = waiver
+        audit.record(self._tables, waiver.tenant_id, act)
 
-    async def revoke_waiver(self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime) -> Waiver:
+    async def revoke_waiver(
+        self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime, act: Act | None = None
+    ) -> Waiver:
         """See the port."""
         waiver = self._tables.waivers.get((tenant_id, waiver_id))
         if waiver is None:
             raise NotFound(f"no waiver {waiver_id}")
-        revoked = replace(waiver, revoked_at=waiver.revoked_at or now)
+        if waiver.revoked_at is not None:
+            return waiver
+        revoked = replace(waiver, revoked_at=now)
+        audit.record(self._tables, tenant_id, act)
         self._tables.waivers[tenant_id, waiver_id] = revoked
         return revoked
 

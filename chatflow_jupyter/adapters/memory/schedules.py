@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import Conflict, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import ScheduleId, TenantId
 from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry, ScheduleStep, taken
 from chatflow_jupyter.ports.schedules import DueSchedule
 
+from . import audit
 from .tables import Tables
 
 KEPT_STEPS = 1000
@@ -18,12 +20,13 @@ class MemorySchedules:
 
     _tables: Tables
 
-    async def add_schedule(self, schedule: Schedule) -> None:
+    async def add_schedule(self, schedule: Schedule, act: Act | None = None) -> None:
         """See the port."""
         same = [one for one in await self.schedules(schedule.tenant_id) if one.name == schedule.name]
         if any(one.removed_at is None for one in same):
             raise Conflict(taken(schedule.name), code="schedule_exists")
         self._tables.schedules[schedule.tenant_id, schedule.schedule_id] = schedule
+        audit.record(self._tables, schedule.tenant_id, act)
         self._tables.changes.announce()
 
     async def schedules(self, tenant_id: TenantId) -> Sequence[Schedule]:
@@ -39,10 +42,11 @@ class MemorySchedules:
             raise NotFound(f"no schedule {schedule_id}")
         return found
 
-    async def change_schedule(self, step: ScheduleStep) -> None:
+    async def change_schedule(self, step: ScheduleStep, act: Act | None = None) -> None:
         """See the port."""
         check_step(self._tables, step)
         take_step(self._tables, step)
+        audit.record(self._tables, step.after.tenant_id, act)
         self._tables.changes.announce()
 
     async def schedule_log(

@@ -5,6 +5,7 @@ from chatflow_jupyter.ports.clock import Clock
 
 from .artifacts import MemoryArtifactRows
 from .attempts import MemoryAttempts
+from .audit import MemoryAudit
 from .commits import MemoryCommits
 from .continuations import MemoryContinuations
 from .definitions import MemoryDefinitions
@@ -27,6 +28,7 @@ class MemoryStateStorage(
     MemoryArtifactRows,
     MemoryOwnership,
     MemorySchedules,
+    MemoryAudit,
 ):
     """`IStateStorage` for one event loop; no method awaits, so each is one transaction."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from chatflow_jupyter.adapters.change_signal import ChangeSignal
+from chatflow_jupyter.domain.audit import AuditRow
 from chatflow_jupyter.domain.errors import NotFound, StaleFence
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import (
@@ -76,6 +77,7 @@ class Tables:
     schedule_log: defaultdict[tuple[TenantId, ScheduleId], list[tuple[int, ScheduleEntry]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    audit: defaultdict[TenantId, list[AuditRow]] = field(default_factory=lambda: defaultdict(list))
     last_outbox_id: int = 0
     last_continuation_id: int = 0
 

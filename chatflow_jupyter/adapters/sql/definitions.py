@@ -2,10 +2,12 @@
 
 from sqlalchemy import Connection, bindparam, select
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import Conflict, NotFound
 from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.ports.records import DefinitionRecord
 
+from . import audit
 from .rows import definition_columns, definition_of
 from .schema import definitions
 from .statements import Statement
@@ -24,9 +26,10 @@ DEFINITIONS_OF_TENANT = Statement(
 )
 
 
-def save(connection: Connection, record: DefinitionRecord) -> None:
+def save(connection: Connection, record: DefinitionRecord, act: Act | None) -> None:
     """Store the definition unless it is there; raises `Conflict` when its version has other content."""
     if INSERT_DEFINITION.write(connection, **definition_columns(record)):
+        audit.record(connection, record.tenant_id, act)
         return
     reference = record.reference
     stored = definition(connection, record.tenant_id, reference.name, reference.version)

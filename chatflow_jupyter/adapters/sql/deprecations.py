@@ -5,11 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, bindparam, func, select, update
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.domain.instance import ENDED
 from chatflow_jupyter.ports.records import Deprecation, VersionUse
 
+from . import audit
 from .damage import decodes
 from .definitions import definition
 from .dialects import Upsert, text_within
@@ -36,10 +38,11 @@ _PINNED = text_within(instances.c.birth, "version").label("version")
 PUT_DEPRECATION = Statement(_put)
 WITHDRAW_DEPRECATION = Statement(
     update(deprecations)
-    .where(*_THIS)
-    .values(withdrawn_at=func.coalesce(deprecations.c.withdrawn_at, bindparam("now")))
+    .where(*_THIS, deprecations.c.withdrawn_at.is_(None))
+    .values(withdrawn_at=bindparam("now"))
     .returning(*deprecations.c)
 )
+SELECT_DEPRECATION = Statement(select(*deprecations.c).where(*_THIS))
 DEPRECATIONS = Statement(
     select(*deprecations.c).where(_OF_TENANT).order_by(deprecations.c.name, deprecations.c.version)
 )
@@ -74,18 +77,23 @@ def deprecation_of(row: Row[Any]) -> Deprecation:
     )
 
 
-def save(connection: Connection, deprecation: Deprecation) -> None:
+def save(connection: Connection, deprecation: Deprecation, act: Act | None) -> None:
     """Store it in place of an earlier one; raises `NotFound` when that version is not published."""
     definition(connection, deprecation.tenant_id, deprecation.name, deprecation.version)
     PUT_DEPRECATION.write(connection, **deprecation_columns(deprecation))
+    audit.record(connection, deprecation.tenant_id, act)
 
 
 def withdraw(
-    connection: Connection, tenant_id: TenantId, name: str, version: str, now: datetime
+    connection: Connection, tenant_id: TenantId, name: str, version: str, now: datetime, act: Act | None
 ) -> Deprecation:
     """End the deprecation, unless that was done before; raises `NotFound`."""
     this = {"tenant": tenant_id, "named": name, "exactly": version}
     row = WITHDRAW_DEPRECATION.run(connection, **this, now=to_us(now)).first()
+    if row is not None:
+        audit.record(connection, tenant_id, act)
+        return deprecation_of(row)
+    row = SELECT_DEPRECATION.run(connection, **this).first()
     if row is None:
         raise NotFound(f"{name}@{version} is not deprecated")
     return deprecation_of(row)

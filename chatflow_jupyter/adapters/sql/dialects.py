@@ -5,7 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, MetaData, Table, case, event, func
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    case,
+    event,
+    func,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import TextClause
@@ -81,6 +91,11 @@ def put_conditions_on_indexes(metadata: MetaData) -> None:
 def text_within(column: ColumnElement[str], key: str) -> ColumnElement[str]:
     """Return what stands under `key` of the JSON object in a text column; NULL where there is none."""
     return case((func.json_valid(column) == 1, func.json_extract(column, f"$.{key}")))
+
+
+def rarely(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition, said to hold for few rows: SQLite, without statistics, then takes its index."""
+    return func.unlikely(condition)  # as a Boolean it would be compared with 1
 
 
 def growing() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.ids import InstanceId, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Vote
 from chatflow_jupyter.ports.records import Waiver
@@ -20,13 +21,15 @@ class SqlGates:
         """See the port."""
         return await self._database.read(lambda c: gates.votes(c, tenant_id, instance_id))
 
-    async def save_waiver(self, waiver: Waiver) -> None:
+    async def save_waiver(self, waiver: Waiver, act: Act | None = None) -> None:
         """See the port."""
-        await self._database.write(lambda c: gates.save(c, waiver))
+        await self._database.write(lambda c: gates.save(c, waiver, act))
 
-    async def revoke_waiver(self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime) -> Waiver:
+    async def revoke_waiver(
+        self, tenant_id: TenantId, waiver_id: WaiverId, now: datetime, act: Act | None = None
+    ) -> Waiver:
         """See the port."""
-        return await self._database.write(lambda c: gates.revoke(c, tenant_id, waiver_id, now))
+        return await self._database.write(lambda c: gates.revoke(c, tenant_id, waiver_id, now, act))
 
     async def waivers(self, tenant_id: TenantId) -> Sequence[Waiver]:
         """See the port."""

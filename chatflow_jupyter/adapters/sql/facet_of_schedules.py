@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.ids import ScheduleId, TenantId
 from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry, ScheduleStep
 from chatflow_jupyter.ports.schedules import DueSchedule
@@ -18,9 +19,9 @@ class SqlSchedules:
     _database: Transactions
     _damage: DamageLog
 
-    async def add_schedule(self, schedule: Schedule) -> None:
+    async def add_schedule(self, schedule: Schedule, act: Act | None = None) -> None:
         """See the port."""
-        await self._database.write(lambda c: schedules.add(c, schedule))
+        await self._database.write(lambda c: schedules.add(c, schedule, act))
 
     async def schedules(self, tenant_id: TenantId) -> Sequence[Schedule]:
         """See the port."""
@@ -30,9 +31,9 @@ class SqlSchedules:
         """See the port."""
         return await self._database.read(lambda c: schedules.schedule(c, tenant_id, schedule_id))
 
-    async def change_schedule(self, step: ScheduleStep) -> None:
+    async def change_schedule(self, step: ScheduleStep, act: Act | None = None) -> None:
         """See the port."""
-        await self._database.write(lambda c: schedules.change(c, step))
+        await self._database.write(lambda c: schedules.change(c, step, act))
 
     async def schedule_log(
         self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int = 100

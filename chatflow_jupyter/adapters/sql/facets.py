@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, Principal, RunnerId, TenantId
 from chatflow_jupyter.domain.instance import Instance
@@ -49,9 +50,9 @@ class SqlDefinitions:
 
     _database: Transactions
 
-    async def save_definition(self, record: DefinitionRecord) -> None:
+    async def save_definition(self, record: DefinitionRecord, act: Act | None = None) -> None:
         """See the port."""
-        await self._database.write(lambda c: definitions.save(c, record))
+        await self._database.write(lambda c: definitions.save(c, record, act))
 
     async def definition(self, tenant_id: TenantId, name: str, version: str) -> DefinitionRecord:
         """See the port."""
@@ -61,15 +62,17 @@ class SqlDefinitions:
         """See the port."""
         return await self._database.read(lambda c: definitions.definitions_of(c, tenant_id))
 
-    async def save_deprecation(self, deprecation: Deprecation) -> None:
+    async def save_deprecation(self, deprecation: Deprecation, act: Act | None = None) -> None:
         """See the port."""
-        await self._database.write(lambda c: deprecations.save(c, deprecation))
+        await self._database.write(lambda c: deprecations.save(c, deprecation, act))
 
     async def withdraw_deprecation(
-        self, tenant_id: TenantId, name: str, version: str, now: datetime
+        self, tenant_id: TenantId, name: str, version: str, now: datetime, act: Act | None = None
     ) -> Deprecation:
         """See the port."""
-        return await self._database.write(lambda c: deprecations.withdraw(c, tenant_id, name, version, now))
+        return await self._database.write(
+            lambda c: deprecations.withdraw(c, tenant_id, name, version, now, act)
+        )
 
     async def deprecations(self, tenant_id: TenantId) -> Sequence[Deprecation]:
         """See the port."""

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import InstanceId, TenantId, WaiverId
 from chatflow_jupyter.domain.instance import Vote
 from chatflow_jupyter.ports.records import Waiver
 
+from . import audit
 from .encoding import to_us
 from .gate_rows import vote_of, waiver_columns, waiver_of
 from .schema import decisions, waivers
@@ -25,10 +27,11 @@ VOTES = Statement(
 INSERT_WAIVER = Statement(insert(waivers))
 REVOKE_WAIVER = Statement(
     update(waivers)
-    .where(*_THIS)
-    .values(revoked_at=func.coalesce(waivers.c.revoked_at, bindparam("now")))
+    .where(*_THIS, waivers.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
     .returning(*waivers.c)
 )
+SELECT_WAIVER = Statement(select(*waivers.c).where(*_THIS))
 WAIVERS = Statement(
     select(*waivers.c).where(_OF_TENANT).order_by(waivers.c.created_at.desc(), waivers.c.waiver_id.desc())
 )
@@ -53,14 +56,22 @@ def votes(connection: Connection, tenant_id: TenantId, instance_id: InstanceId) 
     return tuple(map(vote_of, VOTES.run(connection, tenant=tenant_id, instance=instance_id)))
 
 
-def save(connection: Connection, waiver: Waiver) -> None:
+def save(connection: Connection, waiver: Waiver, act: Act | None) -> None:
     """Store the waiver."""
     INSERT_WAIVER.write(connection, **waiver_columns(waiver))
+    audit.record(connection, waiver.tenant_id, act)
 
 
-def revoke(connection: Connection, tenant_id: TenantId, waiver_id: WaiverId, now: datetime) -> Waiver:
+def revoke(
+    connection: Connection, tenant_id: TenantId, waiver_id: WaiverId, now: datetime, act: Act | None
+) -> Waiver:
     """End the waiver, unless that was done before; raises `NotFound`."""
-    row = REVOKE_WAIVER.run(connection, tenant=tenant_id, this=waiver_id, now=to_us(now)).first()
+    this = {"tenant": tenant_id, "this": waiver_id}
+    row = REVOKE_WAIVER.run(connection, **this, now=to_us(now)).first()
+    if row is not None:
+        audit.record(connection, tenant_id, act)
+        return waiver_of(row)
+    row = SELECT_WAIVER.run(connection, **this).first()
     if row is None:
         raise NotFound(f"no waiver {waiver_id}")
     return waiver_of(row)

@@ -9,7 +9,19 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import Commit, Transition
 
-from . import artifacts, attempts, continuations, events, parts, request_keys, schedules, shares, trees, usage
+from . import (
+    artifacts,
+    attempts,
+    audit,
+    continuations,
+    events,
+    parts,
+    request_keys,
+    schedules,
+    shares,
+    trees,
+    usage,
+)
 from .gate_rows import vote_columns
 from .instance_rows import birth_columns, same_birth, state_columns
 from .schema import decisions, instances
@@ -77,6 +89,7 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
         for vote in transition.decision.votes
     ]
     INSERT_DECISION.write_many(connection, votes)
+    audit.record(connection, tenant_id, commit.act)
     return advanced
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, Row, Table, exists, select
 from sqlalchemy.exc import DBAPIError
 
-from . import rows, schedule_tables, schema
+from . import audit_tables, rows, schedule_tables, schema
+from .audit import audit_row_of, end_of, faults_of_chains
 from .damage import DamagedRow, decodes, only_text
 from .deprecations import deprecation_of
 from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
@@ -51,6 +52,8 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schedule_tables.schedules, schedule_of),
     (schedule_tables.schedule_log, entry_of),
     (schedule_tables.due_schedules, due_of),
+    (audit_tables.audit, audit_row_of),
+    (audit_tables.audit_ends, end_of),
     (schema.owners, rows.owner_of),
     (schema.usage, usage_of),
     (schema.parts, part_of),
@@ -71,6 +74,7 @@ def faults_of_database(connection: Connection, most: int) -> list[str]:
     for table, decode in DECODERS:
         found += _faults_of_rows(connection, table, decode, most - len(found))
     found += _missing_parts(connection, most - len(found))
+    found += _broken_chains(connection, most - len(found))
     return list(dict.fromkeys(found))[:most]
 
 
@@ -81,6 +85,13 @@ def _missing_parts(connection: Connection, most: int) -> list[str]:
         return missing(connection, most)
     except DRIVER_ERRORS as error:
         return [f"table parts: {reason_of(error)}"]
+
+
+def _broken_chains(connection: Connection, most: int) -> list[str]:
+    try:
+        return list(faults_of_chains(connection, most))
+    except DRIVER_ERRORS as error:
+        return [f"table audit: {reason_of(error)}"]
 
 
 def _references(table: Table) -> list[ForeignKeyConstraint]:

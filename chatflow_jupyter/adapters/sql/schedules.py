@@ -4,11 +4,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
 
+from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.errors import Conflict, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import ScheduleId, TenantId
 from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry, ScheduleStep, taken
 from chatflow_jupyter.ports.schedules import DueSchedule
 
+from . import audit
 from .dialects import Upsert
 from .encoding import to_us
 from .pages import MOST, DamageLog, Pages
@@ -72,15 +74,16 @@ DUE = Pages(
 )
 
 
-def add(connection: Connection, schedule: Schedule) -> None:
+def add(connection: Connection, schedule: Schedule, act: Act | None) -> None:
     """Store a new schedule; raises `Conflict` when its name is taken."""
     if SELECT_NAMED.one(connection, tenant=schedule.tenant_id, named=schedule.name) is not None:
         raise Conflict(taken(schedule.name), code="schedule_exists")
     INSERT_SCHEDULE.write(connection, **schedule_columns(schedule))
     _note_due(connection, schedule)
+    audit.record(connection, schedule.tenant_id, act)
 
 
-def change(connection: Connection, step: ScheduleStep) -> None:
+def change(connection: Connection, step: ScheduleStep, act: Act | None = None) -> None:
     """Let the schedule be what the step makes of it, and keep its entries."""
     after = step.after
     this = {"tenant": after.tenant_id, "this": after.schedule_id}
@@ -95,6 +98,7 @@ def change(connection: Connection, step: ScheduleStep) -> None:
     )
     FORGET_ENTRIES.write(connection, **this, until=after.seq - KEPT_STEPS)
     _note_due(connection, after)
+    audit.record(connection, after.tenant_id, act)
 
 
 def schedule(connection: Connection, tenant_id: TenantId, schedule_id: ScheduleId) -> Schedule:

@@ -3,6 +3,7 @@
 from chatflow_jupyter.ports.clock import Clock
 
 from .database import Transactions
+from .facet_of_audit import SqlAudit
 from .facet_of_gates import SqlGates
 from .facet_of_schedules import SqlSchedules
 from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
@@ -21,6 +22,7 @@ class DatabaseStateStorage(
     SqlArtifactRows,
     SqlOwnership,
     SqlSchedules,
+    SqlAudit,
 ):
     """`IStateStorage` on a relational database; every method is one transaction."""
 

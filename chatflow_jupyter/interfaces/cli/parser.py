@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from chatflow_jupyter import __version__
 from chatflow_jupyter.interfaces.cli.arguments import Subparsers, subcommands
 from chatflow_jupyter.interfaces.cli.commands import (
+    auditing,
     completing,
     configuring,
     database,
@@ -129,6 +130,7 @@ def build_parser(program: str = "chatflow") -> argparse.ArgumentParser:
         templates,
         waiving,
         scheduling,
+        auditing,
         database,
         diagnosing,
         configuring,

@@ -26,7 +26,7 @@ def publish(options: argparse.Namespace) -> int:
     folder = path.absolute().parent if path.name == ENTRY and path.is_file() else path
 
     async def store(session: Session) -> int:
-        published = await session.app.versions.publish(folder, session.tenant_id)
+        published = await session.app.versions.publish(folder, session.tenant_id, session.principal)
         deprecation = await session.app.versions.deprecation_of(session.tenant_id, published.record.reference)
         version = KnownVersion(record=published.record, deprecation=deprecation, use=NOBODY)
         if session.options.json:
@@ -74,7 +74,10 @@ def undeprecate(options: argparse.Namespace) -> int:
     """Take a deprecation back."""
 
     async def end(session: Session) -> int:
-        _print(session, await session.app.versions.withdraw(session.tenant_id, options.version))
+        _print(
+            session,
+            await session.app.versions.withdraw(session.tenant_id, options.version, session.principal),
+        )
         return 0
 
     return in_session(options, "query", end)

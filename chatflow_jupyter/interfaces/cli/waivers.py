@@ -64,7 +64,9 @@ def revoke(options: argparse.Namespace) -> int:
     """End a waiver."""
 
     async def end(session: Session) -> int:
-        _print(session, await session.app.waivers.revoke(session.tenant_id, options.waiver))
+        _print(
+            session, await session.app.waivers.revoke(session.tenant_id, options.waiver, session.principal)
+        )
         return 0
 
     return in_session(options, "query", end)
