@@ -1,14 +1,14 @@
 """Who did what: a chain of rows per tenant, and where each ends.
 
 Revision ID: 0009_pre
-Revises: 0010_pre
+Revises: 0008_pre
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_pre"
-down_revision = "0010_pre"
+down_revision = "0008_pre"
 
 
 def upgrade() -> None:

@@ -1,6 +1,6 @@
 """The phase an instance stands in is a column of its own, for those who only ask where it stands.
 
-Revision ID: 0010_pre
+Revision ID: 0008_pre
 Revises: 0007_pre
 """
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010_pre"
+revision = "0008_pre"
 down_revision = "0007_pre"
 
 DAMAGED = (AttributeError, LookupError, TypeError, ValueError)
