@@ -63,7 +63,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def say(message: str) -> None:
-    """Write one line for the person, on standard error."""
+    """Write one line for the person, on standard error, behind what was printed before it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"chatflow: {safe_text(message)}\n")
         sys.stderr.flush()
