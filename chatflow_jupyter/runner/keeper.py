@@ -289,6 +289,13 @@ class Keeper:
         )
 
 
+def runner_is_gone(control_fd: int) -> bool:
+    """Return whether no process holds the other end of the control pipe."""
+    poller = select.poll()
+    poller.register(control_fd, 0)
+    return any(events & select.POLLHUP for _, events in poller.poll(0))
+
+
 def remove_directory(path: str) -> None:
     """Remove the flat directory of sockets that a killed runner could not remove itself."""
     try:
@@ -316,7 +323,7 @@ def main(arguments: list[str]) -> int:
     keeper.report(pid=kernel_pid)
     keeper.supervise(kernel_pid)
     none_left = kill_descendants(time.monotonic() + KILL_SECONDS)
-    if directory:
+    if directory and runner_is_gone(control_fd):  # a runner that lives may still be looking into it
         remove_directory(directory)
     return 0 if none_left else 1
 

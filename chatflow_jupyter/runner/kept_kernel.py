@@ -97,7 +97,7 @@ class KeptKernel:
     async def start(
         cls, command: Sequence[str], *, environment: Mapping[str, str], cwd: Path, runtime_dir: Path
     ) -> "KeptKernel":
-        """Start `command` under a new keeper that also removes the flat `runtime_dir` at the end.
+        """Start `command` under a new keeper, which removes the flat `runtime_dir` if its runner is gone.
 
         The environment is given as it is, nothing is added. Raises `LaunchFailed`.
         """

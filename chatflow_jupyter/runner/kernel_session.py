@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -265,11 +265,12 @@ def _is_droppable(frames: list[bytes]) -> bool:
 
 @contextlib.contextmanager
 def _runtime_directory() -> Iterator[Path]:
-    try:
-        with runtime_directory() as path:
-            yield path
-    except OSError as error:
-        raise _environment(f"no directory for the kernel's sockets can be made: {error}") from error
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(runtime_directory())
+        except OSError as error:
+            raise _environment(f"no directory for the kernel's sockets can be made: {error}") from error
+        yield path
 
 
 def _manager(

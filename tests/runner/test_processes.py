@@ -181,3 +181,23 @@ def test_a_command_that_cannot_be_executed(tmp_path: Path) -> None:
 
     with pytest.raises(LaunchFailed, match="/nowhere/kernel: No such file"):
         asyncio.run(go())
+
+
+def test_the_directory_of_a_kernel_that_ends_at_once_is_left_to_its_runner(tmp_path: Path) -> None:
+    runtime_dir = tmp_path / "runtime"
+    runtime_dir.mkdir()
+
+    async def go() -> None:
+        kernel = await KeptKernel.start(
+            ["sh", "-c", "exit 7"],
+            environment={"PATH": os.environ["PATH"]},
+            cwd=tmp_path,
+            runtime_dir=runtime_dir,
+        )
+        async with asyncio.timeout(30):
+            await kernel._silent.wait()  # the keeper has ended by itself
+        assert (await kernel.exited).exit_code == 7
+        assert runtime_dir.exists()
+        assert await kernel.gone()
+
+    asyncio.run(go())
