@@ -35,6 +35,7 @@ class NewFork:
     record: DefinitionRecord | None = None
     feature_id: str | None = None
     automation_level: int | None = None
+    anew: bool = False
     owner_id: OwnerId | None = None
 
     @property
@@ -48,6 +49,7 @@ class NewFork:
             "schema_id": None if self.record is None else self.record.reference.name,
             "feature_id": self.feature_id,
             "automation_level": self.automation_level,
+            **({"anew": True} if self.anew else {}),
         }
 
 
@@ -120,6 +122,7 @@ class Forks:
             now=self._clock.now(),
             feature_id=new.feature_id,
             automation_level=new.automation_level,
+            anew=new.anew,
             hooks=self._orchestrator.in_force(),
         )
         shares = SharedWork(source_id=source.instance_id, seq=source.seq, phases=shared)

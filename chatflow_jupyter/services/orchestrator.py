@@ -34,7 +34,8 @@ MAX_RACES = 50
 class NewInstance:
     """What a caller asks for: a root instance of `record`, begun at once with `start`.
 
-    `owner_id` is the embedded process that drives its tree from the first moment.
+    `owner_id` is the embedded process that drives its tree from the first moment. With `anew`
+    no phase of it reuses an earlier outcome.
     """
 
     record: DefinitionRecord
@@ -44,6 +45,7 @@ class NewInstance:
     meta: JsonObject = field(default_factory=dict)
     automation_level: int | None = None
     start: bool = False
+    anew: bool = False
     owner_id: OwnerId | None = None
 
     @property
@@ -57,6 +59,7 @@ class NewInstance:
             "automation_level": self.automation_level,
             "meta": self.meta,
             "start": self.start,
+            **({"anew": True} if self.anew else {}),
         }
 
 
@@ -179,6 +182,7 @@ class Orchestrator:
             feature_id=new.feature_id,
             meta=new.meta,
             automation_level=new.automation_level,
+            anew=new.anew,
         )
         if not new.start:
             return decision
@@ -196,6 +200,7 @@ class Orchestrator:
             "data": request.data,
             "decision": request.decision,
             "reason": request.reason,
+            **({"anew": True} if request.anew else {}),
         }
         check_key(key)
 
