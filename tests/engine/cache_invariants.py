@@ -1,10 +1,14 @@
 """What must hold about reuse, whatever the model says."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from chatflow_jupyter.domain.decision import ContinuationKind, Decision, EndAttempt, QueueAttempt
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.events import EventType
 from chatflow_jupyter.domain.instance import Instance, PhaseState, WaitingReason
 from chatflow_jupyter.domain.requests import CacheLookedUp, HookVerdicts, Request
+from chatflow_jupyter.ports.records import Commit
 
 
 def check_reuse(definition: Definition, before: Instance, request: Request, decision: Decision) -> None:
@@ -72,3 +76,34 @@ def _check_reused(name: str, before: Instance, request: Request, decision: Decis
     assert decision.reused is not None
     assert decision.reused.number == record.attempts == before.phases[name].attempts + 1
     assert decision.kept is None
+
+
+def reused_by(node: Instance) -> dict[str, Any]:
+    """Return whose outcomes stand in a node, by phase; what a fork shares is its source's business."""
+    return {
+        name: (str(one.reused_from.instance_id), one.reused_from.attempt)
+        for name, one in node.phases.items()
+        if one.reused_from is not None and not one.shared
+    }
+
+
+def check_reused_work(nodes: Mapping[str, Instance]) -> None:
+    """Assert that whatever is reused is what the named attempt handed over, of a phase like it."""
+    for name, node in nodes.items():
+        for phase, (source, attempt) in reused_by(node).items():
+            made = nodes[source].phases[phase]
+            assert made.reused_from is None, f"{name}: {phase} is reused from what was reused"
+            assert (made.state, made.attempts) == (PhaseState.SUCCEEDED, attempt), name
+            assert nodes[source].definition.name == node.definition.name, name
+            assert nodes[source].variables[phase] == node.variables[phase], name
+            assert nodes[source].tenant_id == node.tenant_id, name
+
+
+def check_kept_in(commit: Commit) -> None:
+    """Assert that what a commit keeps counts in that same commit, and was made by the instance itself."""
+    for transition in commit.transitions:
+        kept, after = transition.decision.kept, transition.decision.instance
+        if kept is not None:
+            record = after.phases[kept.phase]
+            assert record.state is PhaseState.SUCCEEDED, "kept before it counts"
+            assert (record.attempts, record.reused_from) == (kept.attempt, None)
