@@ -273,16 +273,14 @@ def _dispatcher_for(
     from .services.dispatcher import Dispatcher
     from .services.reuse import Reuse
 
-    storage, clock, settings = app.storage, app.clock, app.settings
+    reuse = Reuse(app.storage, app.artifacts, pinned, app.hooks, app.clock, app.settings.hook_options)
+    through = (app.storage, app.orchestrator, recovery, app.clock)
     return Dispatcher(
-        storage,
-        app.orchestrator,
-        recovery,
-        clock,
-        lease_sec=settings.runner_lease_sec,
+        *through,
+        lease_sec=app.settings.runner_lease_sec,
         on_expired=on_expired,
         on_hooks=on_hooks,
-        look_up=Reuse(storage, app.artifacts, pinned, app.hooks, clock, settings.hook_options).answer,
+        look_up=reuse.answer,
     )
 
 

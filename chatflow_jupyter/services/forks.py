@@ -16,8 +16,9 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .acts import check_key
 from .artifacts import Artifacts
-from .orchestrator import MAX_RACES, Birth, Orchestrator, refused
+from .orchestrator import MAX_RACES, Birth, Orchestrator
 from .pinned import PinnedDefinitions
+from .refusals import refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

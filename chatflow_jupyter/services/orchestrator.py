@@ -7,7 +7,7 @@ from datetime import timedelta
 from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.birth import create_child, create_root, start_at_once
 from chatflow_jupyter.domain.decision import Decision, Refusal
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict, StaleFence
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict
 from chatflow_jupyter.domain.forecast import Forecast, forecast
 from chatflow_jupyter.domain.hooks import NO_HOOKS, HookPlan
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, TenantId
@@ -24,6 +24,7 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .acts import Asked, act_of, act_of_birth, act_refused, check_key, request_hash
 from .pinned import PinnedDefinitions
+from .refusals import refused
 from .shown import approved_of, is_about_artifacts, nothing_shown, shown_hash
 
 KEY_LIFETIME = timedelta(days=30)
@@ -392,13 +393,3 @@ def answer_of(instance: Instance) -> JsonObject:
         "waiting_reason": str(instance.waiting_reason) if instance.waiting_reason else None,
         "error": instance.failure.message if instance.failure else None,
     }
-
-
-def refused(refusal: Refusal, instance_id: InstanceId) -> Conflict | InvalidInput:
-    """Turn a refusal of `decide` into the error a caller sees."""
-    message = f"{instance_id}: {refusal.message}"
-    if refusal.code == "invalid_input":
-        return InvalidInput(message)
-    if refusal.code == "stale_fence":
-        return StaleFence(message)
-    return Conflict(message, code=refusal.code)

@@ -1,14 +1,14 @@
 """Outcomes that may be reused, by the hash of the inputs they were made from.
 
-Revision ID: 0008_pre
-Revises: 0007_pre
+Revision ID: 0010_pre
+Revises: 0009_pre
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_pre"
-down_revision = "0007_pre"
+revision = "0010_pre"
+down_revision = "0009_pre"
 
 OF_INSTANCE = (["tenant_id", "instance_id"], ["instances.tenant_id", "instances.instance_id"])
 
