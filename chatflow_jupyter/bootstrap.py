@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +20,7 @@ from .domain.hooks import EnabledHook
 from .domain.ids import InstanceId, OwnerId, RunnerId, TenantId
 from .log_files import log_to, rotated
 from .ports.clock import Clock
-from .ports.records import AttemptRow, Soundness
+from .ports.records import AttemptRow, ContinuationRow, Soundness
 from .ports.state_storage import IStateStorage
 from .services.advice import Advice
 from .services.artifacts import Artifacts
@@ -43,8 +42,10 @@ from .settings import Settings, enabled_hooks
 
 if TYPE_CHECKING:
     from .runner.child import RunnerChild
+    from .services.dispatcher import Dispatcher
     from .services.engine import Engine
     from .services.execution import Execution
+    from .services.recovery import Recovery
 
 log = logging.getLogger(__name__)
 
@@ -262,6 +263,27 @@ def _make_home(settings: Settings, role: Role) -> None:
             raise HomeInUse(f"{folder} cannot be made: {reason}; choose another CHATFLOW_HOME") from None
 
 
+def _dispatcher_for(
+    app: ChatFlow,
+    pinned: PinnedDefinitions,
+    recovery: "Recovery",
+    on_expired: Callable[[AttemptRow], None],
+    on_hooks: Callable[[ContinuationRow], None],
+) -> "Dispatcher":
+    from .services.dispatcher import Dispatcher
+    from .services.reuse import Reuse
+
+    reuse = Reuse(app.storage, app.artifacts, pinned, app.hooks, app.clock, app.settings.hook_options)
+    through = (app.storage, app.orchestrator, recovery, app.clock)
+    return Dispatcher(
+        *through,
+        lease_sec=app.settings.runner_lease_sec,
+        on_expired=on_expired,
+        on_hooks=on_hooks,
+        look_up=reuse.answer,
+    )
+
+
 @asynccontextmanager
 async def _driving(
     app: ChatFlow,
@@ -271,7 +293,6 @@ async def _driving(
     child: "RunnerChild",
 ) -> AsyncIterator[ChatFlow]:
     from .runner.leftovers import end_attempt
-    from .services.dispatcher import Dispatcher
     from .services.engine import Engine
     from .services.hook_runs import HookRuns
     from .services.recovery import Recovery
@@ -280,10 +301,7 @@ async def _driving(
     settings, storage = app.settings, app.storage
     recovery = Recovery(storage, app.artifacts, settings.work, end_attempt)
     runs = HookRuns(storage, app.hooks, app.artifacts, pinned, owner_id=owner_id)
-    dispatching = partial(Dispatcher, storage, app.orchestrator, recovery, app.clock)
-    dispatcher = dispatching(
-        lease_sec=settings.runner_lease_sec, on_expired=_ender_of(owner_id, child), on_hooks=runs.take
-    )
+    dispatcher = _dispatcher_for(app, pinned, recovery, _ender_of(owner_id, child), runs.take)
     owner = this_process(owner_id, role, app.clock.now())
 
     async def hand_over() -> None:

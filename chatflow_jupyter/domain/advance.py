@@ -27,6 +27,7 @@ from .instance import (
 from .json_values import JsonObject, JsonValue
 from .quota_rules import budget_exhausted, left_sec
 from .references import resolve
+from .reuse import keep_outcome, look_for_outcome, must_look
 
 MAX_BACKOFF_SEC = 3600.0
 NEVER_RETRIED = frozenset(
@@ -188,6 +189,9 @@ def _step(draft: Draft) -> bool:
     if not record.approved:
         return pass_gate(draft)
     if phase.notebook is not None and not record.notebook_done:
+        if must_look(draft):
+            look_for_outcome(draft)
+            return False
         return _queue(draft, phase.notebook)
     if (phase.children is not None or draft.instance.spawned) and draft.instance.fan_out is None:
         failure = begin_fan_out(draft)
@@ -262,6 +266,7 @@ def finish_notebook(draft: Draft, *, duration_sec: float | None, risk: int | Non
     draft.change_record(notebook_done=True, unjudged=False, origin=phase.run_as)
     if phase.children is None and not instance.spawned:
         outputs = instance.variables[phase.name]
+        keep_outcome(draft)
         succeed_phase(draft, outputs=outputs, duration_sec=duration_sec, risk=risk)
     advance(draft)
 

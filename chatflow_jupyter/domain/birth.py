@@ -12,7 +12,7 @@ from .hooks import NO_HOOKS, HookPlan
 from .ids import ENGINE_PRINCIPAL, InstanceId, Principal, TenantId, event_id
 from .instance import DefinitionRef, Failure, Instance
 from .json_schema import check_value, with_defaults
-from .json_values import JsonObject
+from .json_values import JsonObject, JsonValue
 from .quota_rules import below
 from .requests import Trigger
 from .transition import decide
@@ -38,6 +38,7 @@ def create_root(
     feature_id: str | None = None,
     meta: JsonObject | None = None,
     automation_level: int | None = None,
+    anew: bool = False,
 ) -> Decision:
     """Return the transition that creates a root instance in status `created`."""
     level = definition.automation_level if automation_level is None else automation_level
@@ -57,6 +58,7 @@ def create_root(
         updated_at=now,
         feature_id=feature_id,
         meta=meta or {},
+        anew=anew,
     )
     return _created(definition, instance, principal, now)
 
@@ -75,7 +77,7 @@ def start_at_once(
     if isinstance(started, Refusal):
         raise InternalError(f"a new instance refused its start: {started.message}")
     draft = Draft(definition, base, principal, now)
-    draft.emit(EventType.INSTANCE_CREATED, **_birth_data(base))
+    draft.emit(EventType.INSTANCE_CREATED, phase=None, **_birth_data(base))
     return replace(started, events=(*draft.finish().events, *_shifted(started, 1)))
 
 
@@ -106,12 +108,13 @@ def create_child(
         parent=request.link,
         feature_id=parent.feature_id,
         meta=parent.meta,
+        anew=parent.anew,
     )
     try:
         check_value(instance.context, definition.parameters, what="parameters")
     except InvalidInput as error:
         draft = Draft(definition, instance, ENGINE_PRINCIPAL, now)
-        draft.emit(EventType.INSTANCE_CREATED, **_birth_data(instance))
+        draft.emit(EventType.INSTANCE_CREATED, phase=None, **_birth_data(instance))
         draft.fail(Failure(code="invalid_parameters", message=error.message))
         return draft.finish()
     created = _created(definition, instance, ENGINE_PRINCIPAL, now)
@@ -120,16 +123,17 @@ def create_child(
 
 def _created(definition: Definition, instance: Instance, principal: Principal, now: datetime) -> Decision:
     draft = Draft(definition, instance, principal, now)
-    draft.emit(EventType.INSTANCE_CREATED, **_birth_data(instance))
+    draft.emit(EventType.INSTANCE_CREATED, phase=None, **_birth_data(instance))
     return draft.finish()
 
 
-def _birth_data(instance: Instance) -> dict[str, str | None]:
+def _birth_data(instance: Instance) -> dict[str, JsonValue]:
     return {
         "schema_id": instance.definition.schema_id,
         "parent_id": instance.parent.instance_id if instance.parent else None,
         "key": instance.parent.key if instance.parent else None,
         "feature_id": instance.feature_id,
+        "anew": instance.anew or None,
     }
 
 

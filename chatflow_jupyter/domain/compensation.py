@@ -74,8 +74,10 @@ def _did_something(instance: Instance, phase: Phase) -> bool:
     record = instance.phases.get(phase.name)
     if record is None or record.shared:  # what the instance it is a fork of did is that one's to undo
         return False
-    done = record.notebook_done or record.ran_sec is not None or record.state is PhaseState.SUCCEEDED
-    perhaps = phase.compensate_after == "start" and record.attempts > 0
+    reused = record.reused_from is not None  # that was done elsewhere; an attempt before it was made here
+    done = record.notebook_done or record.state is PhaseState.SUCCEEDED
+    done = (done and not reused) or record.ran_sec is not None
+    perhaps = phase.compensate_after == "start" and record.attempts > reused
     return done or perhaps or had_children(instance, phase.name)
 
 

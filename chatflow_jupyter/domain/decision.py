@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from .events import Event
-from .ids import AttemptId, InstanceId, RunAs
+from .ids import AttemptId, InstanceId, RunAs, Sha256
 from .instance import Failure, Instance, ParentLink, Vote
 from .json_values import JsonObject
 
@@ -86,6 +86,7 @@ class ContinuationKind(StrEnum):
     LOOK_FOR_WAIVER = "look_for_waiver"
     END_OVERDUE_CHILDREN = "end_overdue_children"
     RUN_HOOKS = "run_hooks"
+    LOOK_FOR_CACHED = "look_for_cached"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +109,28 @@ class ChildRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeptOutcome:
+    """An outcome of the instance that may stand for that of another one with the same inputs, until then."""
+
+    key: Sha256
+    phase: str
+    attempt: int
+    risk: int
+    made_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReusedWork:
+    """The attempt of another instance that stands as attempt `number` of this one, with its artifacts."""
+
+    source_id: InstanceId
+    phase: str
+    attempt: int
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """A whole transition: committed entirely or not at all.
 
@@ -123,6 +146,8 @@ class Decision:
     votes: tuple[Vote, ...] = ()
     spent_sec: float = 0.0
     asked: int = 0
+    kept: KeptOutcome | None = None
+    reused: ReusedWork | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -247,6 +247,7 @@ class Phase(Model):
     run_as: RunAs = "starter"
     compensate: BundlePath | None = None
     compensate_after: Literal["success", "start"] = "success"
+    cache: Literal["inputs"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -368,12 +369,9 @@ def is_condition(value: object) -> bool:
     return _is_condition(value)
 
 
-_TEMPLATE_NAME = re.compile(SCHEMA_NAME)
-
-
 def is_schema_name(text: str) -> bool:
     """Whether `text` could be the name or alias of a definition."""
-    return _TEMPLATE_NAME.match(text) is not None
+    return re.match(SCHEMA_NAME, text) is not None
 
 
 __all__ = [

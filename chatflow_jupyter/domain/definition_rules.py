@@ -106,6 +106,10 @@ def _phase_problems(phase: "Phase", position: int, names: list[str]) -> Iterator
         yield ("compensate_after",), "there is no notebook `compensate` to undo it with"
     if phase.spawns is not None and phase.children is not None:
         yield ("spawns",), "a phase has `children` or `spawns`: put one of them into a phase of its own"
+    if phase.cache is not None and phase.notebook is None:
+        yield ("cache",), "needs a `notebook`: only what a notebook handed over can be reused"
+    elif phase.cache is not None and phase.offspring is not None:
+        yield ("cache",), "a phase with children is always made anew; put the notebook into one of its own"
     if phase.spawns is not None and phase.notebook is None:
         yield ("spawns",), "needs a `notebook`, which asks for them with ctx.spawn"
     later = names[position + 1 :]

@@ -9,6 +9,8 @@ from .decision import (
     Continuation,
     ContinuationKind,
     Decision,
+    KeptOutcome,
+    ReusedWork,
     TimerChange,
     TimerKind,
 )
@@ -47,6 +49,8 @@ class Draft:
         self.instance = evolve(instance, {"seq": instance.seq + 1, "updated_at": now})
         self.attempts: list[AttemptChange] = []
         self.children: list[ChildRequest] = []
+        self.kept: KeptOutcome | None = None
+        self.reused: ReusedWork | None = None
         self._principal = principal
         self._events: list[Event] = []
         self._timers: dict[TimerKind, TimerChange] = {}
@@ -202,6 +206,8 @@ class Draft:
             votes=tuple(self._votes),
             spent_sec=self.spent_sec,
             asked=self.asked,
+            kept=self.kept,
+            reused=self.reused,
         )
 
     def _end(self, status: Status) -> None:

@@ -19,6 +19,7 @@ class EventType(StrEnum):
     PHASE_SUCCEEDED = "PhaseSucceeded"
     PHASE_FAILED = "PhaseFailed"
     PHASE_SKIPPED = "PhaseSkipped"
+    PHASE_REUSED = "PhaseReused"
     ATTEMPT_LOST = "AttemptLost"
     RETRY_SCHEDULED = "RetryScheduled"
     GATE_OPENED = "GateOpened"

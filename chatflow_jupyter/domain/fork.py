@@ -50,6 +50,7 @@ def create_fork(
     now: datetime,
     feature_id: str | None = None,
     automation_level: int | None = None,
+    anew: bool = False,
     hooks: HookPlan = NO_HOOKS,
 ) -> Decision:
     """Return the transition that creates the fork and enters `phase`, with what `source` did in `shared`.
@@ -73,14 +74,12 @@ def create_fork(
         feature_id=source.feature_id if feature_id is None else feature_id,
         meta=source.meta,
         forked_from=ForkOrigin(instance_id=source.instance_id, phase=phase, seq=source.seq),
+        anew=anew,
     )
     draft = Draft(definition, base, principal, now, hooks=hooks)
     _take_over(draft, source, shared)
     _announce(draft, source, phase)
-    draft.change(started_at=now)
-    draft.emit(EventType.INSTANCE_STARTED)
-    arm_instance_deadline(draft)
-    go_to(draft, phase)
+    _begin_at(draft, phase)
     return draft.finish()
 
 
@@ -128,7 +127,14 @@ def _take_over(draft: Draft, source: Instance, shared: Sequence[str]) -> None:
 
 def _lent(record: PhaseRecord, *, same: bool) -> PhaseRecord:
     origin = record.origin if same else None
-    return replace(record, shared=True, origin=origin, clearance=None, ran_sec=None)
+    return replace(record, shared=True, origin=origin, clearance=None, ran_sec=None, sought=None)
+
+
+def _begin_at(draft: Draft, phase: str) -> None:
+    draft.change(started_at=draft.now)
+    draft.emit(EventType.INSTANCE_STARTED)
+    arm_instance_deadline(draft)
+    go_to(draft, phase)
 
 
 def _announce(draft: Draft, source: Instance, phase: str) -> None:
@@ -142,6 +148,7 @@ def _announce(draft: Draft, source: Instance, phase: str) -> None:
         from_seq=source.seq,
         shared=list(fork.phases) or None,
         changed=list(changed_parameters(source, fork)) or None,
+        anew=fork.anew or None,
     )
 
 

@@ -33,6 +33,7 @@ class WaitingReason(StrEnum):
     BUDGET = "budget"
     RETRY = "retry"
     HOOK = "hook"
+    CACHE = "cache"
 
 
 class HookPoint(StrEnum):
@@ -135,6 +136,30 @@ class Clearance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Sought:
+    """That an earlier outcome was looked for before an attempt; `key` is over the inputs, once answered.
+
+    `seq` is the transition that asked or, once `answered`, the one that came with the answer. `mixed` means
+    that attempts of the phase had different inputs, or unknown ones.
+    """
+
+    attempt: int
+    seq: int
+    answered: bool = False
+    key: Sha256 | None = None
+    mixed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReusedFrom:
+    """Which attempt of which instance handed over what stands as the outcome of a phase, and when."""
+
+    instance_id: InstanceId
+    attempt: int
+    made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseRecord:
     """What has happened to one phase. `failures`, `lost` and `cut_off` count since the last resume.
 
@@ -143,7 +168,7 @@ class PhaseRecord:
     at what it handed over; `unjudged` until they have answered. `origin` is as whom the attempt ran whose
     outcome stands. `risk` is what its last attempt reported. `triggered_before` is what had come with
     triggers until it was entered, where more came since. A `shared` one was passed by the instance this is a
-    fork of.
+    fork of. With `cache` it was `sought` among earlier outcomes, and is perhaps `reused_from` one.
     """
 
     state: PhaseState
@@ -167,6 +192,8 @@ class PhaseRecord:
     triggered_before: JsonObject | None = None
     shared: bool = False
     had_children: bool = False
+    sought: Sought | None = None
+    reused_from: ReusedFrom | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,7 +294,7 @@ class Instance:
     """One run of a definition. `seq` grows by one with every transition.
 
     `lineage` holds the limits of those above it that have any, the root's first; `max_depth` is the least of
-    its own definition's and theirs.
+    its own definition's and theirs. With `anew` no phase reuses what an earlier one handed over.
     """
 
     tenant_id: TenantId
@@ -304,6 +331,7 @@ class Instance:
     failure: Failure | None = None
     undoing: Undoing | None = None
     hooks_asked: HooksAsked | None = None
+    anew: bool = False
     seq: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -18,6 +18,7 @@ class Trigger:
 
     For an answer: `verbs` are what the principal may do; `phase` is the one whose gate is meant (None: the
     one that waits); `shown` is a hash over the artifacts there are to see now, `seen` what the caller saw.
+    `anew`: from now on no phase reuses an earlier outcome.
     """
 
     principal: Principal
@@ -29,6 +30,7 @@ class Trigger:
     phase: str | None = None
     shown: Sha256 | None = None
     seen: Sha256 | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,6 +178,30 @@ class HookVerdicts:
     answers: tuple[HookAnswer, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CachedOutcome:
+    """What an attempt of another instance handed over for the same inputs, at `made_at`."""
+
+    instance_id: InstanceId
+    attempt: int
+    outputs: JsonObject
+    risk: int
+    made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheLookedUp:
+    """What the transition `seq` asked for, before that attempt: the inputs as a `key`, and what is kept.
+
+    Without a key the inputs could not be read.
+    """
+
+    attempt: int
+    seq: int
+    key: Sha256 | None = None
+    found: CachedOutcome | None = None
+
+
 TimerRequest: TypeAlias = RetryDue | GateExpiryDue | PhaseDeadlineDue | InstanceDeadlineDue
 Request: TypeAlias = (
     Trigger
@@ -195,6 +221,7 @@ Request: TypeAlias = (
     | ChildrenEnded
     | FanOutDue
     | HookVerdicts
+    | CacheLookedUp
 )
 
 

@@ -28,6 +28,7 @@ from .requests import (
     AttemptLost,
     AttemptStarted,
     AttemptSucceeded,
+    CacheLookedUp,
     ChildrenEnded,
     FanOutDue,
     GateExpiryDue,
@@ -44,6 +45,7 @@ from .requests import (
     WaiverFound,
     principal_of,
 )
+from .reuse_rules import cache_looked_up
 from .undo_rules import terminate_instance
 from .usage import NOTHING_KNOWN, Used
 
@@ -91,6 +93,8 @@ def _apply(draft: Draft, instance: Instance, request: Request) -> Refusal | None
             return fan_out_due(draft)
         case HookVerdicts():
             return hooks_answered(draft, request)
+        case CacheLookedUp():
+            return cache_looked_up(draft, request)
 
 
 def _reported(
@@ -127,7 +131,10 @@ def _trigger(draft: Draft, instance: Instance, request: Trigger) -> Refusal | No
         trigger_data=request.data,
         decision=request.decision,
         reason=request.reason,
+        anew=request.anew or None,
     )
+    if request.anew:
+        draft.change(anew=True)
     if not at_gate:  # there it counts only once people agree
         draft.merge_trigger(request.data)
     return _go_on(draft, instance, request)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from chatflow_jupyter.domain.audit import Act
-from chatflow_jupyter.domain.decision import Continuation, Decision, TimerKind
+from chatflow_jupyter.domain.decision import Continuation, Decision, KeptOutcome, TimerKind
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.ids import (
     AttemptId,
@@ -95,6 +95,15 @@ class ContinuationRow:
     continuation_id: int
     tenant_id: TenantId
     continuation: Continuation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptRow:
+    """That an attempt of an instance handed over an outcome for the inputs with this hash: the newest one."""
+
+    tenant_id: TenantId
+    instance_id: InstanceId
+    outcome: KeptOutcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

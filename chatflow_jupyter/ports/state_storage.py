@@ -30,6 +30,7 @@ from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.domain.usage import Used
 
 from .audit import IAudit
+from .outcomes import IKeptOutcomes
 from .ownership import IOwnership
 from .records import (
     ArtifactRecord,
@@ -99,9 +100,12 @@ class IInstances(Protocol):
         Creating an instance or an attempt that exists already changes nothing about it.
         With `shares`, the attempts of these phases of the source are the new instance's too, under ids of its
         own; so are their artifacts, which refer to the same bytes, and what `once` stored in these phases.
+        With `decision.kept` it is the newest for its key, unless an artifact of the instance was deleted.
+        With `decision.reused` that attempt is the instance's too, under that number, with its artifacts.
         Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, when it has an
         artifact, not deleted, of another phase than `no_artifact_but` says, when more children are asked for
-        than a limit or the tree has room for, or when the source of `shares` is not at that `seq`;
+        than a limit or the tree has room for, or when the source of `shares` is not at that `seq`,
+        or when the attempt to be reused has not succeeded or an artifact of it is deleted;
         `StaleFence` when a started or ended attempt is not leased under that fence;
         `KeyReused` (code `key_taken`) when the key exists unexpired; `Conflict` (code `artifact_deleted`)
         when an artifact to be shared is deleted; `NotFound` when `before` or `shares` names an instance that
@@ -371,6 +375,7 @@ class IStateStorage(
     IOwnership,
     ISchedules,
     IAudit,
+    IKeptOutcomes,
     Protocol,
 ):
     """The whole store."""

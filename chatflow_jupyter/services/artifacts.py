@@ -99,6 +99,10 @@ class Artifacts:
         """Write the artifact's bytes, verified, to the new file `target`."""
         await self._storage.fetch(record.tenant_id, record.sha256, target)
 
+    async def is_there(self, record: ArtifactRecord) -> bool:
+        """Whether the artifact's bytes are stored."""
+        return await self._storage.exists(record.tenant_id, record.sha256)
+
     async def fetch_bytes(self, tenant_id: TenantId, sha256: Sha256, target: Path) -> None:
         """Write the object of that hash to the new file `target`."""
         await self._storage.fetch(tenant_id, sha256, target)

@@ -24,6 +24,7 @@ from chatflow_jupyter.domain.ids import AttemptId, InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.requests import (
     AttemptLost,
+    CacheLookedUp,
     ChildrenEnded,
     FanOutDue,
     LossKind,
@@ -68,11 +69,13 @@ class Dispatcher:
         lease_sec: float,
         on_expired: Callable[[AttemptRow], None] | None = None,
         on_hooks: Callable[[ContinuationRow], None] | None = None,
+        look_up: Callable[[Instance], Awaitable[CacheLookedUp | None]] | None = None,
     ) -> None:
         """Apply requests through `orchestrator`; keep what lost attempts left through `recovery`.
 
         `on_expired` hears of every lease that ended without a heartbeat, before its attempt is taken away;
-        `on_hooks` of hooks that are waited for, until `apply_note` answered for them.
+        `on_hooks` of hooks that are waited for, until `apply_note` answered for them. `look_up` finds earlier
+        outcomes for those who wait for one; without it there are none.
         """
         self._storage = storage
         self._orchestrator = orchestrator
@@ -81,6 +84,7 @@ class Dispatcher:
         self._lease_sec = lease_sec
         self._on_expired = on_expired
         self._on_hooks = on_hooks
+        self._look_up = look_up
         self._drift_sec = self._drift()
         self._sweep_from = clock.now()
         self._told: set[str] = set()
@@ -149,6 +153,8 @@ class Dispatcher:
                 worked = worked or done is not Applied.LATER
             elif note.kind is ContinuationKind.LOOK_FOR_WAIVER:
                 worked = await self._unless_damaged(self._look_for_waiver(row)) or worked
+            elif note.kind is ContinuationKind.LOOK_FOR_CACHED:
+                worked = await self._unless_damaged(self._look_for_cached(row)) or worked
             elif note.kind is ContinuationKind.RUN_HOOKS:
                 self._waiting += 1
                 if self._on_hooks is not None:
@@ -218,6 +224,16 @@ class Dispatcher:
             expires_at=waiver.expires_at,
         )
         return await self._apply(tenant_id, about, found, [row]) is not Applied.LATER
+
+    async def _look_for_cached(self, row: ContinuationRow) -> bool:
+        """Tell the instance what is kept for its inputs, if it waits for that; whether the note is done."""
+        tenant_id, about = row.tenant_id, row.continuation.instance_id
+        instance = await self._storage.instance(tenant_id, about)
+        answer = None if self._look_up is None else await self._look_up(instance)
+        if answer is None:
+            await self._storage.drop_continuations([row.continuation_id])
+            return True
+        return await self._apply(tenant_id, about, answer, [row]) is not Applied.LATER
 
     async def _walk_children(self, row: ContinuationRow) -> bool:
         """Pass a pause, resume, end or retry on to every child; returns whether the note is done with.

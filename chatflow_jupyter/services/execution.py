@@ -29,6 +29,7 @@ from .artifacts import Artifacts
 from .orchestrator import Orchestrator
 from .pinned import PinnedDefinitions
 from .processing import Processing
+from .reuse import is_run_itself
 
 MAX_ONCE_BYTES = 64 * 1024
 OVERTIME_SEC = 30.0
@@ -41,6 +42,7 @@ class Held:
     row: AttemptRow
     parent_id: InstanceId | None
     started_sec: float
+    is_cached: bool = False
 
 
 class Execution:
@@ -106,7 +108,12 @@ class Execution:
             return None  # its approval turned out to be void, and people are asked again
         parent_id = instance.parent.instance_id if instance.parent else None
         phase = record.definition.phase(row.phase)
-        self._held[row.attempt_id] = Held(row=row, parent_id=parent_id, started_sec=self._clock.monotonic())
+        self._held[row.attempt_id] = Held(
+            row=row,
+            parent_id=parent_id,
+            started_sec=self._clock.monotonic(),
+            is_cached=phase.cache is not None,
+        )
         return Lease(
             attempt=row,
             variables=own_json(instance.view),
@@ -181,6 +188,11 @@ class Execution:
             raise NotFound(f"there is no artifact {phase}/{name}; there are: {there}")
         instance = await self._storage.instance(tenant_id, instance_id)
         record = _settled(matching, instance, phase)
+        if is_run_itself(record) and held.is_cached:
+            raise NotFound(
+                f"{phase}/{name} is the executed notebook, which differs with every run: it is no input of a "
+                "phase with `cache: inputs`; take an outcome or another artifact"
+            )
         await self._artifacts.fetch(record, target)
 
     async def fetch_bundle(self, attempt_id: AttemptId, fence: int, target: Path) -> None:

@@ -16,8 +16,9 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .acts import check_key
 from .artifacts import Artifacts
-from .orchestrator import MAX_RACES, Birth, Orchestrator, refused
+from .orchestrator import MAX_RACES, Birth, Orchestrator
 from .pinned import PinnedDefinitions
+from .refusals import refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +36,7 @@ class NewFork:
     record: DefinitionRecord | None = None
     feature_id: str | None = None
     automation_level: int | None = None
+    anew: bool = False
     owner_id: OwnerId | None = None
 
     @property
@@ -48,6 +50,7 @@ class NewFork:
             "schema_id": None if self.record is None else self.record.reference.name,
             "feature_id": self.feature_id,
             "automation_level": self.automation_level,
+            **({"anew": True} if self.anew else {}),
         }
 
 
@@ -120,6 +123,7 @@ class Forks:
             now=self._clock.now(),
             feature_id=new.feature_id,
             automation_level=new.automation_level,
+            anew=new.anew,
             hooks=self._orchestrator.in_force(),
         )
         shares = SharedWork(source_id=source.instance_id, seq=source.seq, phases=shared)

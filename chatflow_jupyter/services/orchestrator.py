@@ -7,7 +7,7 @@ from datetime import timedelta
 from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.birth import create_child, create_root, start_at_once
 from chatflow_jupyter.domain.decision import Decision, Refusal
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict, StaleFence
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, KeyReused, SeqConflict
 from chatflow_jupyter.domain.forecast import Forecast, forecast
 from chatflow_jupyter.domain.hooks import NO_HOOKS, HookPlan
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId, Principal, TenantId
@@ -24,6 +24,7 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .acts import Asked, act_of, act_of_birth, act_refused, check_key, request_hash
 from .pinned import PinnedDefinitions
+from .refusals import refused
 from .shown import approved_of, is_about_artifacts, nothing_shown, shown_hash
 
 KEY_LIFETIME = timedelta(days=30)
@@ -34,7 +35,8 @@ MAX_RACES = 50
 class NewInstance:
     """What a caller asks for: a root instance of `record`, begun at once with `start`.
 
-    `owner_id` is the embedded process that drives its tree from the first moment.
+    `owner_id` is the embedded process that drives its tree from the first moment. With `anew`
+    no phase of it reuses an earlier outcome.
     """
 
     record: DefinitionRecord
@@ -44,6 +46,7 @@ class NewInstance:
     meta: JsonObject = field(default_factory=dict)
     automation_level: int | None = None
     start: bool = False
+    anew: bool = False
     owner_id: OwnerId | None = None
 
     @property
@@ -57,6 +60,7 @@ class NewInstance:
             "automation_level": self.automation_level,
             "meta": self.meta,
             "start": self.start,
+            **({"anew": True} if self.anew else {}),
         }
 
 
@@ -179,6 +183,7 @@ class Orchestrator:
             feature_id=new.feature_id,
             meta=new.meta,
             automation_level=new.automation_level,
+            anew=new.anew,
         )
         if not new.start:
             return decision
@@ -196,6 +201,7 @@ class Orchestrator:
             "data": request.data,
             "decision": request.decision,
             "reason": request.reason,
+            **({"anew": True} if request.anew else {}),
         }
         check_key(key)
 
@@ -387,13 +393,3 @@ def answer_of(instance: Instance) -> JsonObject:
         "waiting_reason": str(instance.waiting_reason) if instance.waiting_reason else None,
         "error": instance.failure.message if instance.failure else None,
     }
-
-
-def refused(refusal: Refusal, instance_id: InstanceId) -> Conflict | InvalidInput:
-    """Turn a refusal of `decide` into the error a caller sees."""
-    message = f"{instance_id}: {refusal.message}"
-    if refusal.code == "invalid_input":
-        return InvalidInput(message)
-    if refusal.code == "stale_fence":
-        return StaleFence(message)
-    return Conflict(message, code=refusal.code)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chatflow_jupyter.domain.errors import ChatFlowError
 from chatflow_jupyter.ports.clock import Clock
-from chatflow_jupyter.ports.state_storage import IInstances
+from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .artifacts import Artifacts
 
@@ -19,11 +19,12 @@ EVERY_SEC = 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Removed:
-    """How much was removed: stored objects, what was left of uploads, and idempotency keys."""
+    """How much was removed: stored objects, what was left of uploads, idempotency keys, kept outcomes."""
 
     objects: int
     uploads: int
     keys: int
+    outcomes: int
 
 
 class Upkeep:
@@ -31,7 +32,7 @@ class Upkeep:
 
     def __init__(
         self,
-        storage: IInstances,
+        storage: IStateStorage,
         artifacts: Artifacts,
         clock: Clock,
         *,
@@ -48,14 +49,15 @@ class Upkeep:
         self._every_sec = every_sec
 
     async def run(self) -> None:
-        """Remove expired keys, a batch and after a pause the next, and what is left of uploads, for ever.
+        """Remove what has expired, a batch and after a pause the next, and what is left of uploads, for ever.
 
         With nothing left it looks again later. Stored objects are left to `remove_all`.
         """
         while True:
             more = False
             try:
-                more = await self._drop_keys() == self._batch
+                dropped = (await self._drop_keys(), await self._drop_outcomes())
+                more = self._batch in dropped
                 if not more:
                     await self._artifacts.collect_uploads()
             except ChatFlowError as error:
@@ -66,14 +68,19 @@ class Upkeep:
 
     async def remove_all(self) -> Removed:
         """Remove everything that can be: the objects nothing refers to as well."""
-        objects = keys = 0
+        objects = keys = outcomes = 0
         for tenant_id in await self._artifacts.tenants():
             while count := await self._artifacts.collect(tenant_id):
                 objects += count
         uploads = await self._artifacts.collect_uploads()
         while count := await self._drop_keys():
             keys += count
-        return Removed(objects=objects, uploads=uploads, keys=keys)
+        while count := await self._drop_outcomes():
+            outcomes += count
+        return Removed(objects=objects, uploads=uploads, keys=keys, outcomes=outcomes)
 
     async def _drop_keys(self) -> int:
         return await self._storage.drop_expired_keys(self._clock.now(), self._batch)
+
+    async def _drop_outcomes(self) -> int:
+        return await self._storage.drop_expired_outcomes(self._clock.now(), self._batch)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatflow_jupyter.domain.definition import is_local_schema
-from chatflow_jupyter.domain.definition_yaml import read_yaml
+from chatflow_jupyter.domain.definition import Definition, is_local_schema
+from chatflow_jupyter.domain.definition_yaml import Source, read_yaml
 from chatflow_jupyter.domain.errors import InvalidDefinition
 
 from .bundle import read_folder
@@ -17,10 +17,11 @@ from .templates import ENTRY
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Every fault, one line each with file and line; and the kernels that sound notebooks name, by place."""
+    """Every fault and warning, a line each with file and line; the kernels that sound notebooks name."""
 
     problems: Sequence[str] = ()
     kernels: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 def validate_folder(path: Path) -> Validation:
@@ -39,6 +40,7 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
     """Look at the definition `entry` of these files, and at all it starts; faults are told below `where`."""
     problems: list[str] = []
     kernels: dict[str, str] = {}
+    warnings: list[str] = []
     waiting, seen = [entry], set[str]()
     starts: dict[str, tuple[str, Mapping[str, int]]] = {}
     while waiting:
@@ -54,6 +56,7 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
             problems += error.problems
             continue
         source = read_yaml(files[current], file=f"{where}{current}")
+        warnings += _paths_of_cached(definition, source, f"{where}{current}")
         children = {
             file_of(reference): source.line_of(path)
             for path, reference in places_of(definition)
@@ -61,7 +64,25 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
         }
         starts[current] = (definition.name, children)
         waiting += children
-    return Validation(problems=(*problems, *_circles(starts, where)), kernels=kernels)
+    return Validation(problems=(*problems, *_circles(starts, where)), kernels=kernels, warnings=warnings)
+
+
+def _paths_of_cached(definition: Definition, source: Source, file: str) -> Sequence[str]:
+    """Return a line per phase with `cache` where a parameter names a file, whose bytes are not looked at."""
+    properties = definition.parameters.get("properties")
+    declared = properties if isinstance(properties, Mapping) else {}
+    paths = [
+        name
+        for name, schema in declared.items()
+        if isinstance(schema, Mapping) and schema.get("format") == "path"
+    ]
+    return [
+        f"{file}:{source.line_of(('phases', position, 'cache'))}: phase {phase.name}: `cache: inputs` does "
+        f"not look at the bytes behind the parameter {', '.join(paths)}, only at the path; hand a hash "
+        "or the content over from a phase before it"
+        for position, phase in enumerate(definition.phases)
+        if phase.cache is not None and paths
+    ]
 
 
 def _circles(starts: Mapping[str, tuple[str, Mapping[str, int]]], where: str) -> Sequence[str]:

@@ -33,6 +33,7 @@ def test_the_store_is_found_checked_and_copied(chatflow: Program, tmp_path: Path
         "0 unreferenced objects removed",
         "0 unfinished uploads removed",
         "0 expired idempotency keys removed",
+        "0 kept outcomes forgotten",
     ]
 
 

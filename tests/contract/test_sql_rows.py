@@ -31,6 +31,8 @@ from chatflow_jupyter.domain.instance import (
     ParentLink,
     PhaseRecord,
     PhaseState,
+    ReusedFrom,
+    Sought,
     Spawned,
     Status,
     Undoing,
@@ -114,6 +116,8 @@ PHASES = st.dictionaries(
         unjudged=st.booleans(),
         risk=st.none() | COUNT,
         triggered_before=st.none() | OBJECT,
+        sought=st.none() | values_of(Sought, key=st.none() | TEXT),
+        reused_from=st.none() | values_of(ReusedFrom),
         gate=st.none()
         | values_of(
             GateOutcome,

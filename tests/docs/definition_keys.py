@@ -47,6 +47,8 @@ def _type(model: str, name: str, field: Mapping[str, Any]) -> str:
 def _words(kind: Mapping[str, Any]) -> str:
     if "$ref" in kind:
         return {"TriggerStart": "{on_trigger: …}", "Route": "route"}.get(_name(kind), _name(kind).lower())
+    if "const" in kind:
+        return str(kind["const"])
     if "enum" in kind:
         return " or ".join(kind["enum"])
     match kind.get("type"):

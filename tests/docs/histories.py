@@ -31,6 +31,8 @@ from chatflow_jupyter.domain.requests import (
     AttemptLost,
     AttemptStarted,
     AttemptSucceeded,
+    CachedOutcome,
+    CacheLookedUp,
     ChildrenEnded,
     ChildResult,
     GateExpiryDue,
@@ -67,6 +69,7 @@ ASKING = PLAIN.replace(
 )
 BUDGET = PLAIN.replace("phases:", "quota: {max_duration_sec: 0}\nphases:")
 FALLING_BACK = PLAIN.replace("one.ipynb}", "one.ipynb, fallback: two}\n  - {name: two, notebook: b.ipynb}")
+CACHED = PLAIN.replace("one.ipynb}", "one.ipynb, cache: inputs}")
 SKIPPED = PLAIN.replace("one.ipynb}", "one.ipynb, when: {field: context.x, operator: exists}}")
 SAGA = PLAIN.replace("one.ipynb}", "one.ipynb, compensate: undo.ipynb}\n  - {name: two, notebook: two.ipynb}")
 UNDOING = SAGA.replace("phases:", "on_failure: compensate\nphases:")
@@ -157,6 +160,19 @@ def lost(history: History) -> Request:
     return AttemptLost(attempt_id=history.instance.attempt.attempt_id, fence=1, cause="its process is gone")
 
 
+def looked_up(history: History, found: CachedOutcome | None = None) -> Request:
+    """The earlier outcomes are looked through; if nothing is said, there is none."""
+    assert history.instance.phase is not None
+    sought = history.instance.phases[history.instance.phase].sought
+    assert sought is not None
+    return CacheLookedUp(attempt=sought.attempt, seq=sought.seq, key=Sha256("5" * 64), found=found)
+
+
+FOUND = CachedOutcome(
+    instance_id=InstanceId("wfi_earlier"), attempt=1, outputs={"n": 1}, risk=5, made_at=EPOCH
+)
+
+
 def answered(history: History, *verdicts: Verdict) -> Request:
     """The hooks that are asked have answered; if nothing is said, they let pass."""
     asked = history.instance.hooks_asked
@@ -216,6 +232,7 @@ def states() -> dict[str, History]:
         "waiting/budget": History.of(BUDGET).do(START),
         "waiting/hook": History.of(PLAIN, HOOKED).do(START),
         "waiting/hook, after": History.of(PLAIN, HOOKED).do(START, answered, started, succeeded),
+        "waiting/cache": History.of(CACHED).do(START),
         "waiting/children": History.of(CHILDREN).do(START),
         "failed": History.of(PLAIN).do(START, started, failed),
         "completed": History.of(PLAIN).do(START, started, succeeded),
@@ -262,6 +279,8 @@ def telling() -> Iterable[History]:
     yield History.of(CHILDREN).do(START, child_ended(0), child_ended(1), child_ended(2))
     yield History.of(PLAIN).do(START, started, failed, START, started, PAUSE, succeeded, RESUME)
 
+    yield History.of(CACHED).do(START, lambda it: looked_up(it, FOUND))
+    yield History.of(CACHED).do(replace(START, anew=True), looked_up, started, succeeded)
     yield History.of(PLAIN, HOOKED).do(
         START,
         lambda it: answered(
@@ -273,6 +292,21 @@ def telling() -> Iterable[History]:
     )
     yield History.of(PLAIN, HOOKED).do(START, lambda it: answered(it, Broken(cause="KeyError: 'x'")))
     yield History.of(PLAIN).do(START, started, lambda it: replace(succeeded(it), processed=PROCESSED))
+
+
+def birth_of_a_forced_one() -> tuple[Event, ...]:
+    """The events of the first transition of an instance that reuses nothing."""
+    known = History.of(CACHED).instance
+    return create_root(
+        parse_definition(CACHED, file="cached.yaml"),
+        known.definition,
+        tenant_id=known.tenant_id,
+        instance_id=known.instance_id,
+        context={},
+        principal=PERSON,
+        now=EPOCH,
+        anew=True,
+    ).events
 
 
 def _gated_by(rule: str) -> str:

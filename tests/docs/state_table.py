@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 
 from chatflow_jupyter.domain.decision import Refusal
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.requests import (
     FanOutDue,
     GateExpiryDue,
@@ -28,6 +28,7 @@ from tests.docs.histories import (
     answered,
     child_ended,
     failed,
+    looked_up,
     lost,
     states,
     succeeded,
@@ -62,8 +63,13 @@ ENGINE: Mapping[str, Ask] = {
     "parent's deadline over": lambda _: ParentOverdue(),
     "child ended": lambda _: child_ended(0),
     "more children due": lambda _: FanOutDue(),
+    "outcomes looked through": lambda history: looked_up(history) if _seeks(history) else None,
     "hooks answered": lambda history: None if history.instance.hooks_asked is None else answered(history),
 }
+
+
+def _seeks(history: History) -> bool:
+    return history.instance.waiting_reason is WaitingReason.CACHE
 
 
 def table(requests: Mapping[str, Ask]) -> str:

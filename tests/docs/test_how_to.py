@@ -15,6 +15,7 @@ PLAYED = {
     "ask-several-people.md": 20,
     "check-phases-with-hooks.md": 18,
     "publish-versions.md": 14,
+    "reuse-unchanged-phases.md": 10,
     "run-on-a-schedule.md": 12,
     "see-what-comes-next.md": 9,
     "see-who-did-what.md": 14,

@@ -19,7 +19,7 @@ from chatflow_jupyter.runner.notebook_job import FailureCode
 from chatflow_jupyter.settings import SPECS
 from chatflow_sdk.phase import PhaseContext
 from tests.docs.definition_keys import MODELS, keys_of
-from tests.docs.histories import birth_of_a_child, birth_of_a_fork, telling
+from tests.docs.histories import birth_of_a_child, birth_of_a_forced_one, birth_of_a_fork, telling
 from tests.docs.pages import (
     DOCS,
     ROOT,
@@ -95,6 +95,7 @@ def _emitted_data() -> dict[str, dict[str, bool]]:
     for event in [
         *birth_of_a_child(),
         *birth_of_a_fork(),
+        *birth_of_a_forced_one(),
         *(event for history in telling() for event in history.events),
     ]:
         counts[str(event.type)] += 1

@@ -14,6 +14,7 @@ from chatflow_jupyter.services.dispatcher import Dispatcher
 from chatflow_jupyter.services.forks import Forks
 from chatflow_jupyter.services.orchestrator import Orchestrator
 from chatflow_jupyter.services.pinned import PinnedDefinitions
+from chatflow_jupyter.services.reuse import Reuse
 from tests.engine.faulty_storage import FaultyStorage, ProcessDied
 from tests.engine.hook_callers import drawn_plan
 from tests.engine.model import Model
@@ -64,6 +65,24 @@ class Keeper:
         """Do nothing."""
 
 
+class NothingBeside:
+    """Bundles that hold nothing but their definition, and the hooks in force."""
+
+    processors: tuple[Any, ...] = ()
+
+    def __init__(self, both: "BothEngines") -> None:
+        self._both = both
+
+    async def bundle_files(self, tenant_id: Any, sha256: Any) -> dict[str, bytes]:
+        """Return no file."""
+        del tenant_id, sha256
+        return {}
+
+    def plan(self) -> Any:
+        """Return which hooks are in force now."""
+        return self._both.plan
+
+
 class BothEngines:
     """One history of both. `random` decides when the process dies."""
 
@@ -99,7 +118,11 @@ class BothEngines:
         self.orchestrator = Orchestrator(storage, pinned, self.clock, self.ids, lambda: self.plan)
         self.forks = Forks(storage, no_bytes, pinned, self.orchestrator, self.clock, self.ids)
         recovery: Any = Keeper()
-        self.dispatcher = Dispatcher(storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC)
+        asked: Any = NothingBeside(self)
+        reuse = Reuse(storage, asked, pinned, asked, self.clock, None)
+        self.dispatcher = Dispatcher(
+            storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC, look_up=reuse.answer
+        )
 
     async def ask(
         self,

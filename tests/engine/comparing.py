@@ -11,6 +11,7 @@ from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.tree import node_class, tree_status
 from chatflow_jupyter.ports.records import AttemptRow
+from tests.engine.cache_invariants import check_reused_work, reused_by
 from tests.engine.comparing_usage import compare_usage
 from tests.engine.fork_properties import check_forks
 from tests.engine.hook_invariants import check_amended, check_asked, check_told_once, heard_by
@@ -51,6 +52,7 @@ async def compare(both: "BothEngines") -> None:
     _check_attempts(nodes, attempts)
     check_amended(model, attempts)
     check_forks(nodes, attempts)
+    check_reused_work(nodes)
     notes = [row.continuation for row in await store.continuations(10_000)]
     same("notes", Counter((str(n.kind), n.instance_id, n.about) for n in notes), Counter(model.notes))
     check_asked(nodes, notes)
@@ -107,6 +109,7 @@ def _told(node: Instance) -> dict[str, Any]:
         "spent": round(node.spent_sec, 6),
         "context": dict(node.context),
         "hooks": heard_by(node),
+        "reused": reused_by(node),
     }
 
 
@@ -140,6 +143,7 @@ def _expected(model: Any, node: dict[str, Any] | None) -> dict[str, Any] | None:
         "spent": round(node["spent"], 6),
         "context": node["context"],
         "hooks": model.what_was_heard(node),
+        "reused": {phase: of for (name, phase), of in model.reused.items() if name == node["id"]},
     }
 
 

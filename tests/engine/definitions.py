@@ -145,7 +145,36 @@ phases:
   - {name: one, notebook: one.ipynb, compensate: un_one.ipynb}
   - {name: fan, notebook: fan.ipynb, spawns: {schemas: [leaf], max_parallel: 2}, deadline_sec: 1800}
 """
-TEXTS = (LINEAR, GATES, ROUTES, RISKY, FAMILY, TOLERANT, RESCUED, SPAWNING, SAGA, HERD, HURRIED, DUE_BACK)
+CACHED = """
+name: cached
+automation_level: 50
+on_failure: compensate
+phases:
+  - {name: one, notebook: one.ipynb, cache: inputs, retries: {max_attempts: 2}}
+  - name: two
+    notebook: two.ipynb
+    cache: inputs
+    parameters: {n: {field: one.n}}
+    compensate: un_two.ipynb
+    compensate_after: start
+    retries: {max_attempts: 2}
+  - {name: three, notebook: three.ipynb}
+"""
+TEXTS = (
+    LINEAR,
+    GATES,
+    ROUTES,
+    RISKY,
+    FAMILY,
+    TOLERANT,
+    RESCUED,
+    SPAWNING,
+    SAGA,
+    HERD,
+    HURRIED,
+    DUE_BACK,
+    CACHED,
+)
 DEFINITIONS = tuple(parse_definition(text, file="sample.yaml") for text in TEXTS)
 BY_NAME = {definition.name: definition for definition in DEFINITIONS}
 

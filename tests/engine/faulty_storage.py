@@ -8,6 +8,7 @@ from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import InstanceId, Sha256, TenantId, attempt_id
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, Commit, ContinuationRow, TimerRow
+from tests.engine.cache_invariants import check_kept_in
 from tests.engine.times import START
 
 
@@ -44,6 +45,7 @@ class FaultyStorage:
         if self.dies == "before":
             self.dies = None
             raise ProcessDied(committed=False)
+        check_kept_in(commit)
         if commit.no_artifact_but is not None:
             await self._require_no_artifact(commit)
         await self.inner.commit(commit)
@@ -80,7 +82,9 @@ class FaultyStorage:
             after = transition.decision.instance
             self.remembered[after.instance_id] = (None, transition.before, after)[after.seq % 3]
 
-    async def artifacts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[ArtifactRecord]:
+    async def artifacts(
+        self, tenant_id: TenantId, instance_id: InstanceId, *, include_deleted: bool = False
+    ) -> Sequence[ArtifactRecord]:
         """Return one artifact, of which there have been as many versions as laid out; at first none."""
         if not self.versions.get(instance_id):
             return []

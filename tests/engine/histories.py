@@ -16,7 +16,10 @@ from tests.engine.model_people import VERBS, No
 from tests.engine.model_rules import Node
 from tests.engine.questions import ANN, TENANT
 
-ONE_COMMIT = (ContinuationKind.CHILD_ENDED, ContinuationKind.FAN_OUT, ContinuationKind.LOOK_FOR_WAIVER)
+ONE_COMMIT = (
+    *(ContinuationKind.CHILD_ENDED, ContinuationKind.FAN_OUT),
+    *(ContinuationKind.LOOK_FOR_WAIVER, ContinuationKind.LOOK_FOR_CACHED),
+)
 STEP_SEC = 2.5  # never within the second of rounding that a gate's clock is given
 
 HELP = {"why": 1}
@@ -132,6 +135,8 @@ class History(Callers):
                 self.model.look_for_room(parent)
             elif kind == "look_for_waiver":
                 self.model.see_waiver(parent)
+            elif kind == "look_for_cached":
+                self.model.hear_of_earlier(parent)
             else:
                 self.model.walk(kind, parent, limit)
         except No:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.engine.model_cache import Cache
 from tests.engine.model_forks import Forks
 from tests.engine.model_hooks import Hooks
 from tests.engine.model_people import Answer, No
@@ -11,7 +12,7 @@ NEVER_AGAIN = ("bad_notebook", "invalid_parameters", "invalid_outputs", "no_such
 NEVER_AGAIN += ("invalid_children", "quota_exceeded", "too_deep", "artifact_refused", "hook_failed")
 
 
-class Model(Hooks, Forks):
+class Model(Cache, Hooks, Forks):
     """People, runners, clocks and notes, one method for each."""
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class Model(Hooks, Forks):
             raise No("no_gate_waiting")
         if reason == "trigger" and "schema" in self.trigger_start(node) and "why" not in data:
             raise No("invalid_input")
-        if status in ("running", "compensating") or reason in ("children", "hook"):
+        if status in ("running", "compensating") or reason in ("children", "hook", "cache"):
             raise No("busy")
         if reason == "approval":
             self.vote(node, answer)
@@ -128,6 +129,7 @@ class Model(Hooks, Forks):
         self.let_count(node)
         if "children" not in self.spec(node) and not asked:
             self.record(node)["state"] = "succeeded"
+            self.counts(node)
         self.go_on(node)
 
     def failed(self, attempt: str, fence: int, code: str, seconds: float, risk: int) -> None:

@@ -101,6 +101,7 @@ class Hooks(Undoing):
             self.let_count(node)
             if "children" not in self.spec(node) and not node["asked"]:
                 record["state"] = "succeeded"
+                self.counts(node)
             self.go_on(node)
             return
         self.leave_children(node)

@@ -100,6 +100,8 @@ class Rules:
                 return self.wait(node, "approval")
             record.update(approved=True, gate=("approve", "rule") if "gate" in spec else None)
         if "notebook" in spec and not record["done"]:
+            if self.looks_first(node):
+                return False
             if self.budget_is_used_up(node):
                 return self.wait(node, "budget")
             return self.queue(node)
@@ -356,6 +358,13 @@ class Rules:
         for name, record in node["phases"].items():
             known[name] = {**known.get(name, {}), "status": record["state"]}
         return known
+
+    def looks_first(self, node: Node) -> bool:
+        """Whether it waits to hear of earlier outcomes before an attempt is made."""
+        return False
+
+    def counts(self, node: Node) -> None:
+        """Hear that what its notebook handed over counts."""
 
     def budget_is_used_up(self, node: Node) -> bool:
         """Whether no time is left."""

@@ -35,6 +35,8 @@ from chatflow_jupyter.domain.requests import (
     AttemptLost,
     AttemptStarted,
     AttemptSucceeded,
+    CachedOutcome,
+    CacheLookedUp,
     ChildrenEnded,
     ChildResult,
     FanOutDue,
@@ -121,7 +123,25 @@ def questions(instance: Instance) -> Iterator[Request]:
         for counts_as in get_args(LossKind):
             yield AttemptLost(attempt_id=attempt_id, fence=1, cause="gone", counts_as=counts_as)
     yield from _hooks(instance)
+    yield from _cached(instance)
     yield from _children(instance)
+
+
+FOUND = CachedOutcome(
+    instance_id=InstanceId("wfi_earlier"), attempt=3, outputs={"n": 1}, risk=70, made_at=START
+)
+
+
+def _cached(instance: Instance) -> Iterator[Request]:
+    """Yield every answer about an earlier outcome, for what is asked and for what was never."""
+    yield CacheLookedUp(attempt=9, seq=0)
+    record = instance.phases.get(instance.phase or "")
+    if record is None or record.sought is None:
+        return
+    asked = record.sought
+    for key in (None, Sha256("5" * 64), Sha256("6" * 64)):
+        for found in (None, FOUND):
+            yield CacheLookedUp(attempt=asked.attempt, seq=asked.seq, key=key, found=found)
 
 
 VERDICTS = (

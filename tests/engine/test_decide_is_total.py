@@ -16,6 +16,7 @@ from chatflow_jupyter.domain.hooks import NO_HOOKS, HookPlan
 from chatflow_jupyter.domain.instance import Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import GateExpiryDue, Request, Trigger
 from chatflow_jupyter.domain.transition import decide
+from tests.engine.cache_invariants import check_reuse
 from tests.engine.definitions import DEFINITIONS, definitions
 from tests.engine.hook_invariants import check_hooks
 from tests.engine.invariants import check_decision, check_timers, timers_after
@@ -55,6 +56,8 @@ class Place:
                 repr(one.clearance),
                 one.ran_sec is not None,
                 one.unjudged,
+                one.sought and (one.sought.answered, one.sought.key, one.sought.mixed),
+                one.reused_from is not None,
             )
             for name, one in instance.phases.items()
         )
@@ -88,6 +91,7 @@ def ask(definition: Definition, place: Place, request: Request, now: datetime) -
     assert isinstance(answer, Decision)
     check_decision(definition, place.instance, answer, now)
     check_hooks(place.instance, answer, place.plan)
+    check_reuse(definition, place.instance, request, answer)
     timers = timers_after(place.timers, answer)
     check_timers(definition, answer.instance, timers)
     return Place(instance=answer.instance, timers=timers, now=now, plan=place.plan)

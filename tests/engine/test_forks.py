@@ -17,6 +17,7 @@ from chatflow_jupyter.domain.instance import ENDED, Failure, Instance, Status, W
 from chatflow_jupyter.domain.requests import (
     AttemptFailed,
     AttemptSucceeded,
+    CacheLookedUp,
     ChildrenEnded,
     ChildResult,
     FanOutDue,
@@ -51,6 +52,10 @@ class Fate:
         match instance.waiting_reason:
             case WaitingReason.RETRY:
                 return RetryDue()
+            case WaitingReason.CACHE:
+                sought = instance.phases[phase].sought
+                assert sought is not None
+                return CacheLookedUp(attempt=sought.attempt, seq=sought.seq)
             case WaitingReason.CHILDREN:
                 return self._children(instance, phase)
             case WaitingReason.APPROVAL:
@@ -119,7 +124,7 @@ def play(definition: Definition, begun: Decision, fate: Fate) -> tuple[Instance,
 
 def end_of(instance: Instance) -> Mapping[str, Any]:
     """Return how it ended, without what only a fork has."""
-    records = {name: replace(record, shared=False) for name, record in instance.phases.items()}
+    records = {name: replace(record, shared=False, sought=None) for name, record in instance.phases.items()}
     failure = instance.failure
     return {
         "status": instance.status,

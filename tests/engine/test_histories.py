@@ -27,3 +27,14 @@ def test_both_engines_agree_on_sqlite(seed: int, tmp_path: Path) -> None:
         return await open_sqlite(tmp_path / "state.db", clock=clock)
 
     walk(1000 + seed, LIMITS.steps, opened)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", range(min(LIMITS.examples, 100)))
+def test_both_engines_agree_where_outcomes_are_reused(seed: int, tmp_path: Path) -> None:
+    async def opened(clock: TurnedClock) -> object:
+        if seed % 3:
+            return MemoryStateStorage(clock)
+        return await open_sqlite(tmp_path / "state.db", clock=clock)
+
+    walk(seed, LIMITS.steps, opened, among=("tally",))

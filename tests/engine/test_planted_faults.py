@@ -6,6 +6,7 @@ import pytest
 
 from chatflow_jupyter.adapters.memory.storage import MemoryStateStorage
 from tests.engine import (  # noqa: F401 - each adds its own
+    planted_cache_faults,
     planted_deadline_faults,
     planted_fork_faults,
     planted_gate_faults,
@@ -52,3 +53,4 @@ def test_there_are_faults_enough_and_none_without_planting() -> None:
     assert first_noticed(range(10), undoes=True) is None
     assert first_noticed(range(10), undoes=False, hooked=True) is None
     assert first_noticed(range(10), undoes=True, hooked=True) is None
+    assert first_noticed(range(10), undoes=True, hooked=True, among=("tally",)) is None

@@ -276,7 +276,28 @@ phases:
     children: {schema: clan, items: [a, b], max_parallel: 2, on_failure: continue}
   - {name: sum, notebook: sum.ipynb}
 """
+TALLY = """
+name: tally
+automation_level: 60
+on_failure: compensate
+phases:
+  - {name: count, notebook: count.ipynb, cache: inputs, retries: {max_attempts: 3}, run_as: tenant}
+  - name: weigh
+    notebook: weigh.ipynb
+    cache: inputs
+    compensate: unweigh.ipynb
+    compensate_after: start
+    retries: {max_attempts: 3}
+  - name: sort
+    notebook: sort.ipynb
+    cache: inputs
+    gate: {auto: {field: weigh.n, operator: "<", value: 4}}
+    compensate: unsort.ipynb
+  - {name: gather, notebook: gather.ipynb, start: on_trigger}
+  - {name: sum, notebook: sum.ipynb, cache: inputs, retries: {max_attempts: 2, backoff_sec: 5}}
+"""
 TEXTS = {
+    "tally": TALLY,
     "clan": CLAN,
     "kin": KIN,
     "nest": NEST,

@@ -332,6 +332,7 @@ NOT_AUDITED = {
     "Artifacts.bundled": READS,
     "Artifacts.fetch": READS,
     "Artifacts.fetch_bytes": READS,
+    "Artifacts.is_there": READS,
     "Artifacts.tenants": READS,
     "Artifacts.unpack_bundle": READS,
     "Audits.listed": READS,

@@ -22,7 +22,7 @@ from chatflow_jupyter.ports.records import (
     Transition,
 )
 
-from . import audit, shares
+from . import audit, outcomes, shares
 from .schedules import check_step, take_step
 from .tables import Tables
 from .usage import check_room, count_usage
@@ -53,6 +53,7 @@ class MemoryCommits:
                 tables.tree_owners[(tenant_id, instance.instance_id)] = commit.owner_id
             count_usage(tables, transition)
             tables.instances[(tenant_id, instance.instance_id)] = instance
+            outcomes.take_part(tables, transition)
             _add_events(tables, tenant_id, transition)
             _change_attempts(tables, tenant_id, transition)
             _add_notes(tables, tenant_id, transition)
@@ -88,6 +89,7 @@ def _check(tables: Tables, commit: Commit) -> None:
         if transition.before is not None:
             _check_seq(tables, commit.tenant_id, transition.before)
             _check_artifacts(tables, commit, transition.before.instance_id)
+        outcomes.check(tables, commit.tenant_id, transition)
         for change in transition.decision.attempts:
             if isinstance(change, StartAttempt | EndAttempt):
                 tables.leased(commit.tenant_id, change.attempt_id, change.fence)

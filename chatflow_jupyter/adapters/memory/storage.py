@@ -12,6 +12,7 @@ from .definitions import MemoryDefinitions
 from .events import MemoryEvents
 from .gates import MemoryGates
 from .instances import MemoryInstances
+from .outcomes import MemoryKeptOutcomes
 from .ownership import MemoryOwnership
 from .schedules import MemorySchedules
 from .tables import Tables
@@ -29,6 +30,7 @@ class MemoryStateStorage(
     MemoryOwnership,
     MemorySchedules,
     MemoryAudit,
+    MemoryKeptOutcomes,
 ):
     """`IStateStorage` for one event loop; no method awaits, so each is one transaction."""
 

@@ -30,6 +30,7 @@ from chatflow_jupyter.ports.records import (
     DefinitionRecord,
     Deprecation,
     JournalEntry,
+    KeptRow,
     OutboxRow,
     Owner,
     RequestKey,
@@ -78,6 +79,7 @@ class Tables:
         default_factory=lambda: defaultdict(list)
     )
     audit: defaultdict[TenantId, list[AuditRow]] = field(default_factory=lambda: defaultdict(list))
+    kept_outcomes: dict[tuple[TenantId, Sha256], KeptRow] = field(default_factory=dict)
     last_outbox_id: int = 0
     last_continuation_id: int = 0
 

@@ -29,6 +29,7 @@ from .damage import decodes
 from .encoding import from_json, from_us, optional_time, optional_us, to_json, to_us
 from .gate_rows import gate_of, gate_to_json, outcome_of, outcome_to_json
 from .hook_rows import asked_of, asked_to_json, heard_of, heard_to_json
+from .sought_rows import sought_of, sought_to_json
 
 _BIRTH_FIELDS = (
     *("definition", "principal", "context", "automation_level", "quota", "depth", "parent", "meta"),
@@ -102,6 +103,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         **({} if instance.deadline_at is None else {"deadline_at": to_us(instance.deadline_at)}),
         **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
         **asked_to_json(instance.hooks_asked),
+        **({"anew": True} if instance.anew else {}),
     }
     return {
         "seq": instance.seq,
@@ -151,6 +153,7 @@ def instance_of(row: Row[Any]) -> Instance:
         failure=failure and Failure(**failure),
         undoing=_undoing_of(state.get("undoing")),
         hooks_asked=asked_of(state.get("hooks_asked")),
+        anew=state.get("anew", False) is True,
         seq=row.seq,
         **_times_of(state),
     )
@@ -239,6 +242,7 @@ def _phase_to_json(record: PhaseRecord) -> dict[str, Any]:
         **({} if record.triggered_before is None else {"triggered_before": record.triggered_before}),
         **({"shared": True} if record.shared else {}),
         **({"had_children": True} if record.had_children else {}),
+        **sought_to_json(record),
     }
 
 
@@ -281,4 +285,5 @@ def _phase_of(record: dict[str, Any]) -> PhaseRecord:
         triggered_before=_object(record.get("triggered_before")),
         shared=record.get("shared", False) is True,
         had_children=record.get("had_children", False) is True,
+        **sought_of(record),
     )

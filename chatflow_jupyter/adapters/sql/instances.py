@@ -15,6 +15,7 @@ from . import (
     audit,
     continuations,
     events,
+    outcomes,
     parts,
     request_keys,
     schedules,
@@ -70,6 +71,8 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
                 artifacts.require_none(connection, tenant_id, after.instance_id, but=commit.no_artifact_but)
     if commit.shares is not None:
         shares.check(connection, tenant_id, commit.shares)
+    for transition in commit.transitions:
+        outcomes.check(connection, tenant_id, transition.decision)
     applied = _without_known_births(connection, commit)
     position = events.reserve(connection, tenant_id, applied)
     _insert_births(connection, applied, position)
@@ -81,6 +84,7 @@ def commit_transitions(connection: Connection, commit: Commit, now: datetime) ->
         shares.share(
             connection, tenant_id, commit.transitions[0].decision.instance.instance_id, commit.shares
         )
+    outcomes.take_part(connection, tenant_id, applied)
     continuations.note(connection, tenant_id, applied)
     continuations.consume(connection, tenant_id, commit.consumed)
     votes = [

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, Row, Table, exists, select
 from sqlalchemy.exc import DBAPIError
 
-from . import audit_tables, rows, schedule_tables, schema
+from . import audit_tables, outcome_tables, rows, schedule_tables, schema
 from .audit import audit_row_of, end_of, faults_of_chains
 from .damage import DamagedRow, decodes, only_text
 from .deprecations import deprecation_of
 from .dialects import DRIVER_ERRORS, is_no_text, text_or_bytes
 from .gate_rows import vote_of, waiver_of
 from .instance_rows import instance_of
+from .outcomes import kept_of
 from .parts import missing, part_of
 from .request_keys import answer_of
 from .schedule_rows import due_of, entry_of, schedule_of
@@ -54,6 +55,7 @@ DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
     (schedule_tables.due_schedules, due_of),
     (audit_tables.audit, audit_row_of),
     (audit_tables.audit_ends, end_of),
+    (outcome_tables.kept_outcomes, kept_of),
     (schema.owners, rows.owner_of),
     (schema.usage, usage_of),
     (schema.parts, part_of),

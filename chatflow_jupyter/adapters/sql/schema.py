@@ -27,7 +27,7 @@ from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_in
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0009_pre"
+REVISION = "0010_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.

@@ -5,6 +5,7 @@ from chatflow_jupyter.ports.clock import Clock
 from .database import Transactions
 from .facet_of_audit import SqlAudit
 from .facet_of_gates import SqlGates
+from .facet_of_outcomes import SqlKeptOutcomes
 from .facet_of_schedules import SqlSchedules
 from .facets import SqlAttempts, SqlContinuations, SqlDefinitions, SqlEvents, SqlInstances
 from .facets_of_files import SqlArtifactRows, SqlOwnership
@@ -23,6 +24,7 @@ class DatabaseStateStorage(
     SqlOwnership,
     SqlSchedules,
     SqlAudit,
+    SqlKeptOutcomes,
 ):
     """`IStateStorage` on a relational database; every method is one transaction."""
 

@@ -141,7 +141,7 @@ async def _resume(session: Session, instance: Instance) -> None:
 
 
 async def _advance(session: Session, instance: Instance) -> None:
-    request = Trigger(principal=session.principal)
+    request = Trigger(principal=session.principal, anew=getattr(session.options, "force", False))
     await session.app.orchestrator.trigger(session.tenant_id, instance.instance_id, request)
 
 

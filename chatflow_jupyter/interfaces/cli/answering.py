@@ -21,7 +21,9 @@ from chatflow_jupyter.interfaces.cli.parameters import read_data
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.services.gate_now import is_overdue
 
-COMES_LATER = frozenset({WaitingReason.CHILDREN, WaitingReason.RETRY, WaitingReason.HOOK})
+COMES_LATER = frozenset(
+    {WaitingReason.CHILDREN, WaitingReason.RETRY, WaitingReason.HOOK, WaitingReason.CACHE}
+)
 MAX_NAME = 255
 _BEGINNING_OF_HASH = re.compile(r"[0-9a-f]{12,64}")
 
@@ -49,6 +51,7 @@ def trigger_of(options: argparse.Namespace) -> Trigger:
         verbs=frozenset(VERBS) if options.decision else frozenset(),  # one machine is one trust domain
         claimed=name is not None,
         seen=options.seen,
+        anew=options.force,
     )
 
 

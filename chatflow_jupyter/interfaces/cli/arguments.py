@@ -98,3 +98,10 @@ def add_key(command: argparse.ArgumentParser) -> None:
         type=text,
         help="the same request again with the same key changes nothing",
     )
+
+
+def add_force(command: argparse.ArgumentParser, what: str) -> None:
+    """Declare that nothing is reused."""
+    command.add_argument(
+        "--force", action="store_true", help=f"make {what} anew, also where `cache` would reuse an outcome"
+    )

@@ -58,6 +58,7 @@ async def _create(session: Session, owner_id: OwnerId | None) -> Instance:
             record=record,
             feature_id=options.feature,
             automation_level=options.automation_level,
+            anew=options.force,
             owner_id=owner_id,
         ),
         key=options.idempotency_key,

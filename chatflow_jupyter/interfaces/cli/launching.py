@@ -138,6 +138,7 @@ async def _create(
                     feature_id=options.feature,
                     automation_level=options.automation_level,
                     start=start_now,
+                    anew=options.force,
                     owner_id=owner_id,
                 ),
                 key=key if key is None or len(order.contexts) == 1 else f"{key}/{number}",

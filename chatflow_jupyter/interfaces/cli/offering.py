@@ -41,7 +41,7 @@ def validate(options: argparse.Namespace) -> int:
             f"{path}: there is no such file or folder; name a template folder or its definition.yaml"
         )
     found = validate_folder(path)
-    problems, warnings = list(found.problems), _warnings(found)
+    problems, warnings = list(found.problems), [*found.warnings, *_warnings(found)]
     if options.json:
         print_json({"path": str(path), "valid": not problems, "problems": problems, "warnings": warnings})
         return INVALID if problems else 0

@@ -14,7 +14,7 @@ from chatflow_jupyter.domain.definition import Phase
 from chatflow_jupyter.domain.instance import Instance, PhaseRecord, PhaseState, Status, WaitingReason
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot
 from chatflow_jupyter.interfaces.cli.terminal import Glyphs, safe_line, shown_duration
-from chatflow_jupyter.interfaces.cli.wording import STATUS_STYLE, duration_of
+from chatflow_jupyter.interfaces.cli.wording import STATUS_STYLE, duration_of, reused_from
 from chatflow_jupyter.ports.records import AttemptRow
 
 BAR_CELLS = 12
@@ -104,6 +104,8 @@ def _phase_row(snapshot: Snapshot, phase: Phase, glyphs: Glyphs, rail: str) -> R
         if record.state is PhaseState.SUCCEEDED:
             ended = _by_severity(root, [phase.name], glyphs)
         detail = _outcome(root, phase.name) or record.reason or phase.title
+        if record.reused_from is not None:
+            detail = f"{reused_from(record.reused_from)}  {_outcome(root, phase.name)}".rstrip()
         return Row(
             rail=rail,
             sign=ended[0],

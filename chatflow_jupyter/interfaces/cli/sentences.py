@@ -62,6 +62,8 @@ class SentenceDisplay(PlainDisplay):
                 return glyphs.succeeded, _outcome(event)
             case EventType.PHASE_FAILED | EventType.RETRY_SCHEDULED:
                 return glyphs.failed, str(data.get("message", "failed"))
+            case EventType.PHASE_REUSED:
+                return glyphs.running, f"reused from {data.get('reused_from')}"
             case EventType.PHASE_SKIPPED:
                 return glyphs.skipped, f"skipped, {data.get('reason', '')}"
             case EventType.ATTEMPT_LOST:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from chatflow_jupyter.domain.events import Event
-from chatflow_jupyter.domain.instance import Failure, ForkOrigin, Instance, PhaseRecord, Status
+from chatflow_jupyter.domain.instance import Failure, ForkOrigin, Instance, PhaseRecord, ReusedFrom, Status
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.domain.schedules import schedule_told
 from chatflow_jupyter.ports.records import ArtifactRecord, Standing, Waiver
@@ -40,6 +40,7 @@ def instance_object(instance: Instance) -> JsonObject:
         "schedule": _schedule(instance),
         "automation_level": instance.automation_level,
         "paused": instance.paused,
+        "anew": instance.anew,
         "compensated": instance.compensated,
         "created_at": shown_time(instance.created_at),
         "started_at": shown_time(instance.started_at),
@@ -147,6 +148,17 @@ def _phase(record: PhaseRecord) -> JsonObject:
         "origin": record.origin,
         "deadline_at": shown_time(record.deadline_at),
         "shared": record.shared,
+        "reused_from": _reused(record.reused_from),
+    }
+
+
+def _reused(source: ReusedFrom | None) -> JsonObject | None:
+    if source is None:
+        return None
+    return {
+        "instance_id": source.instance_id,
+        "attempt": source.attempt,
+        "made_at": shown_time(source.made_at),
     }
 
 

@@ -15,7 +15,7 @@ from chatflow_jupyter.services.queries import Queries
 
 MAX_NODES = 300
 MAX_FAILED = 10
-BY_ITSELF = frozenset({WaitingReason.RETRY, WaitingReason.HOOK})
+BY_ITSELF = frozenset({WaitingReason.RETRY, WaitingReason.HOOK, WaitingReason.CACHE})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Snapshot:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing runs or is queued in the whole tree, no retry or hook is awaited."""
+        """Whether nothing runs or is queued in the whole tree, nor awaited though it comes by itself."""
         coming = any(node.waiting_reason in BY_ITSELF and not node.paused for node in self.nodes.values())
         return not self.attempts and not self.tree.running_nodes and not coming
 

@@ -95,6 +95,7 @@ def collect(options: argparse.Namespace) -> int:
         print(f"{removed.objects} unreferenced {'object' if removed.objects == 1 else 'objects'} removed")
         print(f"{removed.uploads} unfinished {'upload' if removed.uploads == 1 else 'uploads'} removed")
         print(f"{removed.keys} expired idempotency {'key' if removed.keys == 1 else 'keys'} removed")
+        print(f"{removed.outcomes} kept {'outcome' if removed.outcomes == 1 else 'outcomes'} forgotten")
         return 0
 
     return in_session(options, "query", sweep)

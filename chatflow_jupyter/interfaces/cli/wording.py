@@ -11,7 +11,7 @@ from chatflow_jupyter.domain.compensation import is_step
 from chatflow_jupyter.domain.events import Event
 from chatflow_jupyter.domain.fan_out import children_over, counted, known_children
 from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL
-from chatflow_jupyter.domain.instance import Failure, Instance, Status, WaitingReason
+from chatflow_jupyter.domain.instance import Failure, Instance, ReusedFrom, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonValue, canonical_json
 from chatflow_jupyter.interfaces.cli.terminal import painted, safe_line, safe_text, shown_duration
 
@@ -118,6 +118,8 @@ def waiting_lines(instance: Instance, command: CommandLine, *, answer_as: str | 
             return [f"waiting to try again: {detail}", f"  now:      {command('retry', ident)}"]
         case WaitingReason.HOOK:
             return [f"waiting for hooks: {detail}", f"  go on:    {command('resume', ident)}"]
+        case WaitingReason.CACHE:
+            return [f"looks for {detail}", f"  go on:    {command('resume', ident)}"]
         case WaitingReason.CHILDREN:
             return [f"waiting for {detail}", f"  look:     {command('tree', ident)}"]
         case _:
@@ -161,6 +163,7 @@ def summary_lines(
     ]
     if instance.forked_from is not None:
         lines.append(f"  fork of:   {instance.forked_from.instance_id} at {instance.forked_from.phase}")
+    lines += [f"  {line}" for line in reused_lines(instance)]
     headline = headline_of(instance)
     if headline:
         lines.append(f"  outcome:   {headline}")
@@ -175,6 +178,21 @@ def summary_lines(
     if not instance.ended:
         lines += [f"  {line}" for line in waiting_lines(instance, command, answer_as=answer_as)]
     return lines
+
+
+def reused_lines(instance: Instance) -> list[str]:
+    """Return a line per phase that stands as another instance did it."""
+    return [
+        f"{name}: {reused_from(record.reused_from)}"
+        for name, record in instance.phases.items()
+        if record.reused_from is not None
+    ]
+
+
+def reused_from(source: ReusedFrom) -> str:
+    """Return whose outcome was reused, in words."""
+    day = source.made_at.astimezone(UTC).date().isoformat()
+    return f"reused from {source.instance_id} (attempt {source.attempt}, {day})"
 
 
 def _way_on(failed: Instance, command: CommandLine) -> str:

@@ -8,6 +8,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     Subparsers,
     add_command,
     add_detach,
+    add_force,
     add_instance,
     add_json,
     add_key,
@@ -50,6 +51,7 @@ def add_commands(commands: Subparsers) -> None:
         type=text,
         help="go on with another version or template folder whose earlier phases are the same",
     )
+    add_force(fork, "PHASE and all behind it")
     _add_labels(fork)
     add_key(fork)
     add_detach(fork)

@@ -8,6 +8,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     Subparsers,
     add_command,
     add_detach,
+    add_force,
     add_json,
     add_key,
     add_place,
@@ -79,6 +80,7 @@ def add_creation(command: argparse.ArgumentParser) -> None:
         help="parameters from YAML or JSON",
     )
     command.add_argument("--context", metavar="FILE.json", help="the whole initial context from a JSON file")
+    add_force(command, "every phase")
     command.add_argument("--feature", metavar="ID", type=text, help="label that groups instances")
     command.add_argument(
         "--automation-level",

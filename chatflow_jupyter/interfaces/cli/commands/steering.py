@@ -8,6 +8,7 @@ from chatflow_jupyter.interfaces.cli.arguments import (
     Subparsers,
     add_command,
     add_detach,
+    add_force,
     add_instance,
     add_json,
     add_key,
@@ -43,6 +44,8 @@ def add_commands(commands: Subparsers) -> None:
     )
     for command in (resume, retry):
         add_instance(command)
+        if command is retry:
+            add_force(command, "every phase from here on")
         add_detach(command)
         add_place(command)
         add_json(command)
@@ -84,6 +87,7 @@ def _add_trigger(commands: Subparsers) -> None:
         action="store_true",
         help="print what would happen, as far as it is determined; change nothing",
     )
+    add_force(trigger, "every phase from here on")
     add_key(trigger)
     add_detach(trigger)
     add_place(trigger)
