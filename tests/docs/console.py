@@ -120,6 +120,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{64}\b", "SHA256"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?", "MOMENT"),
     (r"duration_sec=[\d.]+", "duration_sec=N"),
+    (r"\d+(\.\d+)? of \d+ s are used", "N of N s are used"),
     (r"\b(\d+ min )?\d+(\.\d+)? s\b", "N s"),
     (r"\b\d+(\.\d+)? (B|KiB)\b", "SIZE"),
 )

@@ -14,6 +14,7 @@ PLAYED = {
     "fork-an-instance.md": 11,
     "ask-several-people.md": 20,
     "check-phases-with-hooks.md": 18,
+    "limit-time.md": 9,
     "publish-versions.md": 14,
     "reuse-unchanged-phases.md": 10,
     "run-on-a-schedule.md": 12,
