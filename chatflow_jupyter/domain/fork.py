@@ -156,11 +156,16 @@ def _next(definition: Definition, source: Instance) -> str | None:
     """Return the phase that would be entered now if nothing held the instance up."""
     if source.phase is None:
         return definition.following(None)
-    state, fallback = source.phases[source.phase].state, definition.phase(source.phase).fallback
-    passed = state in (PhaseState.SUCCEEDED, PhaseState.SKIPPED)
-    if source.undoing is not None or not (passed or (state is PhaseState.FAILED and fallback is not None)):
+    if source.undoing is not None or not _has_passed(definition, source, source.phase):
         return None
     return successor(definition, source)
+
+
+def _has_passed(definition: Definition, source: Instance, phase: str) -> bool:
+    """Return whether the way goes on behind the phase, a failed one with a fallback included."""
+    state = source.phases[phase].state
+    by_fallback = state is PhaseState.FAILED and definition.phase(phase).fallback is not None
+    return by_fallback or state in (PhaseState.SUCCEEDED, PhaseState.SKIPPED)
 
 
 def _variables(source: Instance, shared: Sequence[str]) -> JsonObject:
