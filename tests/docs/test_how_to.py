@@ -26,6 +26,7 @@ PLAYED = {
     "take-over-an-approval.md": 13,
     "take-over-branches.md": 9,
     "undo-what-was-done.md": 16,
+    "write-a-gate-that-holds.md": 8,
 }
 """Pages with console blocks, and how many commands there are at least."""
 

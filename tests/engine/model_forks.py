@@ -33,10 +33,11 @@ class Forks(Deadlines):
             raise No("invalid_input")
         node = self.create(made, source["name"], context=context, level=source["level"], **deepcopy(taken))
         node["lent"] = list(node["phases"])
-        node["doors"] = {name: source["doors"][name] for name in node["lent"]}
-        for record in node["phases"].values():
-            record["shared"] = True
-            record["origin"] = record["origin"] if context == source["context"] else None
+        node["doors"] = deepcopy({name: source["doors"][name] for name in node["lent"]})
+        for taken_at in (node, *node["doors"].values()):
+            for record in taken_at["phases"].values():
+                record["shared"] = True
+                record["origin"] = record["origin"] if context == source["context"] else None
         for attempt, known in list(self.attempts.items()):
             of, name, number = attempt.rsplit(".", 2)
             if of == source["id"] and name in node["lent"]:
