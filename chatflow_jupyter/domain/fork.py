@@ -127,7 +127,9 @@ def _take_over(draft: Draft, source: Instance, shared: Sequence[str]) -> None:
 
 def _lent(record: PhaseRecord, *, same: bool) -> PhaseRecord:
     origin = record.origin if same else None
-    return replace(record, shared=True, origin=origin, clearance=None, ran_sec=None, sought=None)
+    return replace(
+        record, shared=True, origin=origin, clearance=None, ran_sec=None, unjudged=False, sought=None
+    )
 
 
 def _begin_at(draft: Draft, phase: str) -> None:

@@ -34,7 +34,9 @@ def _lent(source: Instance, name: str, *, to: Instance) -> PhaseRecord:
     record = source.phases[name]
     same = (to.context, to.definition) == (source.context, source.definition)
     origin = record.origin if same else None
-    return replace(record, shared=True, origin=origin, clearance=None, sought=None, ran_sec=None)
+    return replace(
+        record, shared=True, origin=origin, clearance=None, sought=None, ran_sec=None, unjudged=False
+    )
 
 
 def _ended(attempts: Mapping[str, AttemptRow], of: Instance, phases: list[str]) -> set[tuple[str, int, str]]:

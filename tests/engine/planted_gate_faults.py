@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from chatflow_jupyter.adapters.memory.gates import MemoryGates
-from chatflow_jupyter.domain import attempt_rules, gate_rules, transition
+from chatflow_jupyter.domain import attempt_rules, gate_rules, gates, transition
 from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import OpenGate
 from chatflow_jupyter.services.orchestrator import Orchestrator
@@ -34,6 +34,11 @@ def a_vote_counts_though_the_artifact_changed(stack: ExitStack) -> None:
         return honest(draft, request)
 
     put(stack, answer, "answer_gate", transition)
+
+
+@fault_among("review")
+def a_governed_gate_reads_what_nobody_vouches_for(stack: ExitStack) -> None:
+    put(stack, lambda _, instance: instance.view, "readable_by", gates)
 
 
 @fault
