@@ -197,13 +197,14 @@ class Model(Cache, Hooks, Forks):
         self.go_on(node)
 
     def see_children_end(self, node: Node, children: list[Node]) -> None:
-        """Count each end once, however often it is told."""
+        """Count each end once, however often it is told, and what became known of one that had ended."""
         fresh = 0
         for child in children:
             if node["fan"] is None or child["status"] not in OVER or child["born_in"] != node["phase"]:
                 continue
             before = node["fan"]["seen"].get(child["index"], {"ends": 0, "spent": 0.0})
-            if node["status"] in ("completed", "terminated") or child["ends"] <= before["ends"]:
+            old = child["ends"] <= before["ends"] and child["spent"] == before["spent"]
+            if node["status"] in ("completed", "terminated") or old:
                 continue
             fresh += 1
             node["spent"] += child["spent"] - before["spent"]
