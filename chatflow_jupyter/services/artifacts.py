@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chatflow_jupyter.domain.artifact_names import is_artifact_name
-from chatflow_jupyter.domain.errors import Conflict, InvalidInput
+from chatflow_jupyter.domain.errors import Conflict, InvalidInput, NotFound
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
 from chatflow_jupyter.ports.clock import Clock
@@ -100,8 +100,12 @@ class Artifacts:
         await self._storage.fetch(record.tenant_id, record.sha256, target)
 
     async def is_there(self, record: ArtifactRecord) -> bool:
-        """Whether the artifact's bytes are stored."""
-        return await self._storage.exists(record.tenant_id, record.sha256)
+        """Whether as many bytes of the artifact are stored as there should be."""
+        try:
+            size_bytes = await self._storage.verify(record.tenant_id, record.sha256, read=False)
+        except NotFound:
+            return False
+        return size_bytes == record.size_bytes
 
     async def fetch_bytes(self, tenant_id: TenantId, sha256: Sha256, target: Path) -> None:
         """Write the object of that hash to the new file `target`."""

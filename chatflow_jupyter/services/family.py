@@ -115,7 +115,7 @@ def request_for_child(kind: ContinuationKind, parent: Instance, child: Instance)
         case ContinuationKind.TERMINATE_CHILDREN if _is_to_undo(parent, child):
             return Terminate(principal=ENGINE_PRINCIPAL, reason="its parent is undone", compensate=True)
         case ContinuationKind.RETRY_CHILDREN if child.status is Status.FAILED and _is_awaited(parent, child):
-            return Trigger(principal=ENGINE_PRINCIPAL)
+            return Trigger(principal=ENGINE_PRINCIPAL, anew=parent.anew)
         case ContinuationKind.END_OVERDUE_CHILDREN:
             return _end_overdue(parent, child)
         case _:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chatflow_jupyter.domain.advance import parameters_of
 from chatflow_jupyter.domain.definition import Phase
-from chatflow_jupyter.domain.errors import InternalError, NotFound, StoreDamaged
+from chatflow_jupyter.domain.errors import InternalError, NotFound, StoreDamaged, Unreachable
 from chatflow_jupyter.domain.ids import InstanceId, Sha256
 from chatflow_jupyter.domain.instance import Instance, PhaseState, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
@@ -21,8 +21,9 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 from .artifacts import Artifacts
 from .hook_calls import Hooks
 from .pinned import PinnedDefinitions
+from .shown import approved_of
 
-NOT_THERE = (NotFound, StoreDamaged, InternalError)
+NOT_THERE = (NotFound, StoreDamaged, InternalError, Unreachable, OSError)
 MAX_REMEMBERED = 64
 
 
@@ -58,15 +59,21 @@ class Reuse:
         phase = record.definition.phase(instance.phase)
         key = await self._key(record, phase, instance)
         found = None
-        if key is not None and not instance.anew:
+        if key is not None and not instance.anew and not self._has_to_run(instance):
             found = await self._found(instance, key)
         return CacheLookedUp(attempt=sought.attempt, seq=sought.seq, key=key, found=found)
+
+    def _has_to_run(self, instance: Instance) -> bool:
+        """Whether somebody judges what this attempt does: people who approved it, hooks behind it."""
+        judged = bool(self._hooks.plan().after) or bool(list(self._hooks.processors))
+        return judged or approved_of(instance) is not None
 
     async def _key(self, record: DefinitionRecord, phase: Phase, instance: Instance) -> Sha256 | None:
         """Return the hash over the inputs; None when they cannot all be read, as the attempt will say."""
         try:
             parameters = parameters_of(phase, instance)
             files = await self._files_of(record)
+            artifacts = await self._readable_artifacts(instance)
         except (LookupError, *NOT_THERE):
             return None
         return key_of(
@@ -77,7 +84,7 @@ class Reuse:
             files=files,
             processors=[*(one.name for one in self._hooks.processors), self._options],
             scheduled_at=scheduled_at_of(instance),
-            artifacts=await self._readable_artifacts(instance),
+            artifacts=artifacts,
         )
 
     async def _files_of(self, record: DefinitionRecord) -> Sha256:
@@ -123,6 +130,8 @@ class Reuse:
             outputs = _outcome_of(source, row)
             if outputs is None or not await self._is_whole(source.instance_id, row):
                 return None
+            if not await self._stands_above(source):
+                return None
         except NOT_THERE:
             return None
         return CachedOutcome(
@@ -133,11 +142,30 @@ class Reuse:
             made_at=row.outcome.made_at,
         )
 
+    async def _stands_above(self, source: Instance) -> bool:
+        """Whether nothing above was undone or to be, and no artifact that could be read there is deleted."""
+        parent, node = source.parent, source
+        if parent is not None:
+            above = await self._storage.artifacts(source.tenant_id, parent.instance_id, include_deleted=True)
+            if any(record.deleted_at is not None for record in above):
+                return False
+        while node.parent is not None:
+            node = await self._storage.instance(node.tenant_id, node.parent.instance_id)
+            if node.undoing is not None:
+                return False
+        return True
+
     async def _is_whole(self, source_id: InstanceId, row: KeptRow) -> bool:
-        """Whether no artifact of the attempt was deleted, and the bytes of each are there."""
+        """Whether no artifact of the attempt was deleted, and the bytes of each are there.
+
+        What only an earlier attempt of the phase left behind, it cannot hand over.
+        """
         of = (row.outcome.phase, row.outcome.attempt)
         known = await self._storage.artifacts(row.tenant_id, source_id, include_deleted=True)
+        own = {record.name for record in known if (record.phase, record.attempt) == of}
         for record in known:
+            if record.phase == of[0] and record.attempt < of[1] and record.name not in own:
+                return False
             if (record.phase, record.attempt) != of:
                 continue
             if record.deleted_at is not None or not await self._artifacts.is_there(record):

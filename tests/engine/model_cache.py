@@ -63,10 +63,15 @@ class Cache:
         same = [one for one in self.handed_over if one["inputs"] == inputs]
         self.inputs_seen.setdefault((node["id"], phase), set()).add(inputs)
         self.answering = (node["id"], phase)
-        if same and self.stands(same[-1]):
+        if same and not self.has_to_run(node) and self.stands(same[-1]):
             self.take(node, attempt, same[-1])
         self.go_on(node)  # type: ignore[attr-defined]
         self.answering = None
+
+    def has_to_run(self, node: Any) -> bool:
+        """Whether people approved what it would do, or hooks look at what it did."""
+        gate = self.record(node)["gate"]  # type: ignore[attr-defined]
+        return bool(self.in_force["after"]) or (gate is not None and gate[1] == "people")
 
     def stands(self, one: dict[str, Any]) -> bool:
         """Whether it may still be taken."""

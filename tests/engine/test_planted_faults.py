@@ -20,7 +20,7 @@ from tests.engine.planted_faults import FAULTS, Fault
 from tests.engine.walks import walk
 from tests.limits import LIMITS
 
-SEEDS = range(max(LIMITS.examples, 400))
+SEEDS = range(max(LIMITS.examples, 800))
 STEPS = LIMITS.steps * 2
 
 

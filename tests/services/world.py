@@ -135,6 +135,8 @@ class BytesInMemory:
         yield self.objects[tenant_id, sha256]
 
     async def verify(self, tenant_id: TenantId, sha256: Sha256, *, read: bool) -> int:
+        if (tenant_id, sha256) not in self.objects:
+            raise NotFound(f"no object {sha256}")
         return len(self.objects[tenant_id, sha256])
 
     async def delete(self, tenant_id: TenantId, sha256: Sha256) -> None:

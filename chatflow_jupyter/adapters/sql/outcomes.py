@@ -100,7 +100,8 @@ DELETED_OF_INSTANCE = Statement(
     select(artifacts.c.name)
     .where(
         artifacts.c.tenant_id == bindparam("tenant"),
-        artifacts.c.instance_id == bindparam("of"),
+        artifacts.c.attempt_id > bindparam("first"),
+        artifacts.c.attempt_id < bindparam("last"),
         artifacts.c.deleted_at.is_not(None),
     )
     .limit(1)
@@ -152,7 +153,8 @@ def _take_over(connection: Connection, tenant_id: TenantId, instance: Instance, 
 
 
 def _keep_one(connection: Connection, tenant_id: TenantId, instance: Instance, kept: KeptOutcome) -> None:
-    if DELETED_OF_INSTANCE.one(connection, tenant=tenant_id, of=instance.instance_id) is not None:
+    of = {"first": f"{instance.instance_id}.", "last": f"{instance.instance_id}/"}  # its attempts' ids
+    if DELETED_OF_INSTANCE.one(connection, tenant=tenant_id, **of) is not None:
         return
     KEEP.write(
         connection,
