@@ -7,14 +7,29 @@ import pytest
 
 from chatflow_jupyter.domain.errors import Unreachable
 from chatflow_jupyter.domain.hooks import Accept
-from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId
 from chatflow_jupyter.domain.instance import Status
-from chatflow_jupyter.domain.requests import Trigger
+from chatflow_jupyter.domain.requests import Terminate, Trigger
+from chatflow_jupyter.ports.records import Lease
+from chatflow_jupyter.services.orchestrator import NewInstance
 from tests.services.hooked import hook
-from tests.services.reusing import SUM, ReuseWorld
+from tests.services.reusing import SUM, ReuseWorld, notebook
 from tests.services.world import run
 
 BOTH = ["collect", "count"]
+FAMILY = """\
+name: family
+automation_level: 100
+parameters: {type: object, properties: {month: {type: integer}}}
+phases:
+  - {name: prepare, notebook: one.ipynb}
+  - name: kids
+    compensate: one.ipynb
+    children: {schema: ./leaf.yaml, items: [a], max_parallel: 1, on_failure: fail}
+  - {name: ask, notebook: one.ipynb, start: on_trigger}
+"""
+LOOKS = "name: leaf\nautomation_level: 100\nphases:\n"
+LOOKS += "  - {name: first, notebook: one.ipynb}\n  - {name: look, notebook: two.ipynb, cache: inputs}\n"
 
 
 @pytest.fixture
@@ -82,5 +97,97 @@ def test_bytes_that_cannot_be_read_hold_up_nobody_else(
         for each in (ill, well):
             now = await world.now(each.instance_id)
             assert now.status is Status.RUNNING, "its attempt is queued, and says itself what is wrong"
+
+    run(story())
+
+
+async def _family(world: ReuseWorld) -> InstanceId:
+    world.clock.turn(60)
+    folder = world.template("made", FAMILY, leaf__yaml=LOOKS, two__ipynb=notebook("looks"))
+    record = await world.definitions.publish_folder(folder, LOCAL_TENANT)
+    wanted = NewInstance(record=record, context={"month": 4}, principal=LOCAL_PRINCIPAL, start=True)
+    return (await world.orchestrator.create(wanted)).instance_id
+
+
+async def _until(world: ReuseWorld, phase: str) -> Lease:
+    while True:
+        if not await world.dispatcher.step():
+            lease = await world.must_lease()
+            if lease.attempt.phase == phase:
+                return lease
+            await _end(world, lease)
+
+
+async def _all(world: ReuseWorld) -> list[str]:
+    """Work until nothing is left; returns the phases of which an attempt was made, in order."""
+    made = []
+    while True:
+        if not await world.dispatcher.step():
+            lease = await world.lease()
+            if lease is None:
+                return made
+            made.append(lease.attempt.phase)
+            await _end(world, lease)
+
+
+async def _end(world: ReuseWorld, lease: Lease) -> None:
+    await world.put(lease, "data.txt", "always the same")
+    await world.end(lease, total=6)
+
+
+async def _all_of_one_more(world: ReuseWorld) -> list[str]:
+    await _family(world)
+    return await _all(world)
+
+
+def test_what_a_child_did_is_reused_until_its_parent_is_undone(world: ReuseWorld) -> None:
+    async def story() -> None:
+        first = await _family(world)
+        assert await _all(world) == ["prepare", "first", "look"]
+        assert await _all_of_one_more(world) == ["prepare", "first"]
+        undo = Terminate(principal=LOCAL_PRINCIPAL, compensate=True)
+        await world.orchestrator.apply(LOCAL_TENANT, first, undo)
+        assert await _all(world) == ["kids.compensate"]
+        assert await _all_of_one_more(world) == ["prepare", "first", "look"]
+
+    run(story())
+
+
+def test_a_child_that_ran_without_what_its_parent_had_is_not_reused(world: ReuseWorld) -> None:
+    async def story() -> None:
+        first = await _family(world)
+        lease = await _until(world, "look")
+        known = await world.storage.artifacts(LOCAL_TENANT, first)
+        (one,) = [each for each in known if (each.phase, each.name) == ("prepare", "data.txt")]
+        await world.storage.set_artifact_deleted(LOCAL_TENANT, one.attempt_id, one.name, world.clock.now())
+        await world.end(lease, total=0)
+        await _all(world)
+        await _family(world)
+        await _until(world, "look")  # or there would be nothing to lease
+
+    run(story())
+
+
+def test_who_makes_a_parent_anew_makes_its_failed_children_anew(world: ReuseWorld) -> None:
+    async def story() -> None:
+        await _all_of_one_more(world)
+        second = await _family(world)
+        await world.end(await _until(world, "first"), failure="cell_error")
+        assert await _all(world) == []
+        assert (await world.now(second)).status is Status.FAILED
+        anew = Trigger(principal=LOCAL_PRINCIPAL, anew=True)
+        await world.orchestrator.apply(LOCAL_TENANT, second, anew)
+        assert await _all(world) == ["first", "look"]
+
+    run(story())
+
+
+def test_bytes_that_were_cut_off_are_not_reused(world: ReuseWorld) -> None:
+    async def story() -> None:
+        first, _ = await world.once()
+        known = await world.storage.artifacts(LOCAL_TENANT, first.instance_id)
+        (sums,) = [one for one in known if (one.phase, one.name) == ("count", "data.txt")]
+        world.bytes_.objects[LOCAL_TENANT, sums.sha256] = b""
+        assert (await world.once())[1] == BOTH
 
     run(story())
