@@ -273,7 +273,7 @@ def _dispatcher_for(
     from .services.dispatcher import Dispatcher
     from .services.reuse import Reuse
 
-    reuse = Reuse(app.storage, app.artifacts, pinned, app.hooks, app.clock, app.settings.hook_options)
+    reuse = Reuse(app.storage, app.artifacts, pinned, app.hooks, app.clock)
     through = (app.storage, app.orchestrator, recovery, app.clock)
     return Dispatcher(
         *through,

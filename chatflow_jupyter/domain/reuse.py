@@ -6,14 +6,13 @@ names, the network, the clock) is not known here: its author says that it does n
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from .decision import ContinuationKind, KeptOutcome
 from .definition import Phase
 from .draft import Draft
-from .hooks import HookPlan
 from .ids import Sha256
 from .instance import Instance, PhaseState, Sought, WaitingReason
 from .json_values import JsonObject, JsonValue, canonical_json
@@ -51,9 +50,12 @@ def keep_outcome(draft: Draft) -> None:
     """Keep what the current attempt handed over for those with the same inputs, now that it counts.
 
     What an earlier attempt with other inputs left in the journal may be part of it: then it is not kept.
+    Nor is what hooks judged, though none was in force when its inputs were looked at.
     """
     record, phase, sought = draft.record, draft.phase, draft.record.sought
     if sought is None or sought.key is None or sought.mixed or sought.attempt != record.attempts:
+        return
+    if draft.hooks.after:
         return
     if not is_cached(phase) or draft.instance.is_undoing or draft.instance.spawned:
         return
@@ -71,20 +73,18 @@ def key_of(
     phase: Phase,
     instance: Instance,
     parameters: JsonObject,
-    plan: HookPlan,
     *,
     files: Sha256,
-    processors: Iterable[str],
     scheduled_at: str | None,
     artifacts: JsonValue,
 ) -> Sha256:
-    """Return the hash of everything the next attempt of `phase` can read, and of what judges it.
+    """Return the hash of everything the next attempt of `phase` can read.
 
     `files` is a hash over the bundle without the definition, of which the phase as written counts;
     `artifacts` names those of other phases with their hashes.
     """
     inputs: JsonObject = {
-        "form": 1,
+        "form": 2,
         "tenant": instance.tenant_id,
         "definition": instance.definition.name,
         "phase": json.loads(phase.model_dump_json(by_alias=True, exclude_defaults=True)),
@@ -95,10 +95,18 @@ def key_of(
         "feature": instance.feature_id,
         "scheduled_at": scheduled_at,
         "artifacts": artifacts,
-        "hooks": [*plan.after],
-        "processors": [*processors],
     }
     return Sha256(hashlib.sha256(canonical_json(inputs).encode()).hexdigest())
+
+
+def outcome_of(source: Instance, phase: str, attempt: int) -> JsonObject | None:
+    """Return what that attempt handed over; None where it does not stand, or is or will be undone."""
+    record, outputs = source.phases.get(phase), source.variables.get(phase)
+    if record is None or record.state is not PhaseState.SUCCEEDED or record.attempts != attempt:
+        return None
+    if source.undoing is not None or not isinstance(outputs, Mapping):
+        return None
+    return outputs
 
 
 def settled_phases(instance: Instance) -> tuple[str, ...]:

@@ -105,7 +105,8 @@ class IInstances(Protocol):
         Raises `SeqConflict` when an instance's stored `seq` is not that of `before`, when it has an
         artifact, not deleted, of another phase than `no_artifact_but` says, when more children are asked for
         than a limit or the tree has room for, or when the source of `shares` is not at that `seq`,
-        or when the attempt to be reused has not succeeded or an artifact of it is deleted;
+        or when the attempt to be reused has not succeeded, an artifact of it or of the parent is deleted, its
+        instance went on to another attempt, or something is undone there or above;
         `StaleFence` when a started or ended attempt is not leased under that fence;
         `KeyReused` (code `key_taken`) when the key exists unexpired; `Conflict` (code `artifact_deleted`)
         when an artifact to be shared is deleted; `NotFound` when `before` or `shares` names an instance that

@@ -1,18 +1,15 @@
 """Looks for an earlier outcome with the same inputs, outside of any transition."""
 
 import hashlib
-from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 
 from chatflow_jupyter.domain.advance import parameters_of
 from chatflow_jupyter.domain.definition import Phase
 from chatflow_jupyter.domain.errors import InternalError, NotFound, StoreDamaged, Unreachable
 from chatflow_jupyter.domain.ids import InstanceId, Sha256
-from chatflow_jupyter.domain.instance import Instance, PhaseState, WaitingReason
+from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.domain.requests import CachedOutcome, CacheLookedUp
-from chatflow_jupyter.domain.reuse import key_of, notebook_name, settled_phases
+from chatflow_jupyter.domain.reuse import key_of, notebook_name, outcome_of, settled_phases
 from chatflow_jupyter.domain.schedules import scheduled_at_of
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import ArtifactRecord, DefinitionRecord, KeptRow
@@ -37,15 +34,13 @@ class Reuse:
         pinned: PinnedDefinitions,
         hooks: Hooks,
         clock: Clock,
-        options: Path | None,
     ) -> None:
-        """Read from `storage` and `artifacts`; what hooks judged with other `options`, a file, is another."""
+        """Read from `storage` and `artifacts`; where one of `hooks` judges, nothing is reused."""
         self._storage = storage
         self._artifacts = artifacts
         self._pinned = pinned
         self._hooks = hooks
         self._clock = clock
-        self._options = _hash_of(options)
         self._files: dict[tuple[Sha256, str], Sha256] = {}
 
     async def answer(self, instance: Instance) -> CacheLookedUp | None:
@@ -55,16 +50,19 @@ class Reuse:
         sought = instance.phases[instance.phase].sought
         if sought is None:
             return None
-        record = await self._pinned.of(instance.tenant_id, instance.definition)
-        phase = record.definition.phase(instance.phase)
-        key = await self._key(record, phase, instance)
-        found = None
-        if key is not None and not instance.anew and not self._has_to_run(instance):
+        key, found = None, None
+        if not self._has_to_run(instance):
+            record = await self._pinned.of(instance.tenant_id, instance.definition)
+            key = await self._key(record, record.definition.phase(instance.phase), instance)
+        if key is not None and not instance.anew:
             found = await self._found(instance, key)
         return CacheLookedUp(attempt=sought.attempt, seq=sought.seq, key=key, found=found)
 
     def _has_to_run(self, instance: Instance) -> bool:
-        """Whether somebody judges what this attempt does: people who approved it, hooks behind it."""
+        """Whether somebody judges what this attempt does: people who approved it, hooks behind it.
+
+        Then it has no key either: no other attempt could use what it hands over.
+        """
         judged = bool(self._hooks.plan().after) or bool(list(self._hooks.processors))
         return judged or approved_of(instance) is not None
 
@@ -80,9 +78,7 @@ class Reuse:
             phase,
             instance,
             parameters,
-            self._hooks.plan(),
             files=files,
-            processors=[*(one.name for one in self._hooks.processors), self._options],
             scheduled_at=scheduled_at_of(instance),
             artifacts=artifacts,
         )
@@ -127,7 +123,7 @@ class Reuse:
             if row is None or row.outcome.phase != instance.phase:
                 return None
             source = await self._storage.instance(instance.tenant_id, row.instance_id)
-            outputs = _outcome_of(source, row)
+            outputs = outcome_of(source, row.outcome.phase, row.outcome.attempt)
             if outputs is None or not await self._is_whole(source.instance_id, row):
                 return None
             if not await self._stands_above(source):
@@ -173,27 +169,6 @@ class Reuse:
         return True
 
 
-def _hash_of(file: Path | None) -> Sha256:
-    """Return a hash over the bytes of a file; one that cannot be read counts as empty."""
-    content = b""
-    if file is not None:
-        with suppress(OSError):
-            content = file.read_bytes()
-    return Sha256(hashlib.sha256(content).hexdigest())
-
-
 def is_run_itself(record: ArtifactRecord) -> bool:
     """Whether the artifact is the executed notebook of its phase, which is no input of another."""
     return record.kind == "notebook" and record.name == notebook_name(record.phase)
-
-
-def _outcome_of(source: Instance, row: KeptRow) -> JsonObject | None:
-    """Return what the attempt handed over; None where it does not stand, or is undone or to be undone."""
-    record = source.phases.get(row.outcome.phase)
-    outputs = source.variables.get(row.outcome.phase)
-    stands = record is not None and record.state is PhaseState.SUCCEEDED
-    if not stands or record is None or record.attempts != row.outcome.attempt:
-        return None
-    if source.undoing is not None or not isinstance(outputs, Mapping):
-        return None
-    return outputs

@@ -1,13 +1,14 @@
 """Outcomes that may be reused, as the stores keep them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chatflow_jupyter.domain.decision import EndAttempt, KeptOutcome, ReusedWork
 from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import Sha256, TenantId, attempt_id
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.instance import Instance, ParentLink, PhaseRecord, PhaseState, Undoing
 from chatflow_jupyter.ports.records import AttemptRow, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.making import (
@@ -28,6 +29,8 @@ from tests.contract.making import (
 
 KEY = Sha256("5" * 64)
 OWN = attempt_id(wfi("f"), "collect", 2)
+SUCCEEDED = PhaseRecord(state=PhaseState.SUCCEEDED, attempts=1)
+UNDONE = Undoing(goal="terminated", reason="no use", done=True)
 
 
 def outcome(**fields: object) -> KeptOutcome:
@@ -40,10 +43,14 @@ def keeping(transition: Transition, kept: KeptOutcome) -> Transition:
 
 
 async def source(
-    storage: IStateStorage, name: str = "a", kept: KeptOutcome | None = None, tenant_id: TenantId = LOCAL
+    storage: IStateStorage,
+    name: str = "a",
+    kept: KeptOutcome | None = None,
+    tenant_id: TenantId = LOCAL,
+    **fields: Any,
 ) -> tuple[Instance, AttemptRow]:
     """An instance whose `collect` succeeded with an artifact, and is kept."""
-    await storage.commit(commit_of(running(name, tenant_id=tenant_id)))
+    await storage.commit(commit_of(running(name, tenant_id=tenant_id, **fields)))
     attempt = await claimed(storage)
     await storage.touch_blob(tenant_id, HASH, 3, NOW)
     await storage.publish_artifact(artifact(attempt), attempt.fence)
@@ -51,7 +58,8 @@ async def source(
         attempt_id=attempt.attempt_id, fence=attempt.fence, status="succeeded", ended_at=later(1)
     )
     before = await storage.instance(tenant_id, wfi(name))
-    ended = keeping(step(before, attempt=None, parts={"attempts": (end,)}), kept or outcome())
+    done = {"phases": {"collect": SUCCEEDED}, "variables": {"collect": {"rows": 3}}}
+    ended = keeping(step(before, attempt=None, parts={"attempts": (end,)}, **done), kept or outcome())
     await storage.commit(commit_of(ended))
     return ended.decision.instance, attempt
 
@@ -141,3 +149,57 @@ async def test_an_attempt_that_has_not_succeeded_is_not_reused(state_storage: IS
     for attempt in (1, 7):
         with pytest.raises(SeqConflict, match="not there as a whole"):
             await state_storage.commit(commit_of(reusing(attempt=attempt)))
+
+
+@pytest.mark.parametrize(
+    "later_on",
+    [
+        {"undoing": UNDONE},
+        {"undoing": replace(UNDONE, done=False)},
+        {"phases": {"collect": replace(SUCCEEDED, state=PhaseState.ACTIVE, attempts=2)}},
+        {"phases": {"collect": replace(SUCCEEDED, attempts=2)}},
+        {"variables": {}},
+    ],
+)
+async def test_what_does_not_stand_any_more_is_not_reused(
+    state_storage: IStateStorage, later_on: dict[str, Any]
+) -> None:
+    made, _ = await source(state_storage)
+    await state_storage.commit(commit_of(step(made, **later_on)))
+    with pytest.raises(SeqConflict, match="does not stand any more"):
+        await state_storage.commit(commit_of(reusing()))
+    assert not await state_storage.attempts(LOCAL, wfi("f"))
+
+
+async def test_what_goes_on_elsewhere_is_no_hindrance(state_storage: IStateStorage) -> None:
+    made, _ = await source(state_storage)
+    await state_storage.commit(commit_of(step(made, spent_sec=5.0)))
+    await state_storage.commit(commit_of(reusing()))
+    assert await state_storage.attempts(LOCAL, wfi("f"))
+
+
+async def test_with_something_above_undone_or_lost_nothing_is_reused(state_storage: IStateStorage) -> None:
+    await state_storage.commit(commit_of(running("t")))
+    await claimed(state_storage)
+    under = {"root_id": wfi("t"), "depth": 1}
+    await state_storage.commit(commit_of(running("m", parent=_link("t"), **under)))
+    middle = await claimed(state_storage)
+    await state_storage.touch_blob(LOCAL, HASH, 3, NOW)
+    await state_storage.publish_artifact(artifact(middle), middle.fence)
+    await source(state_storage, parent=_link("m"), **under)
+    await state_storage.commit(commit_of(reusing("f")))
+
+    await state_storage.set_artifact_deleted(LOCAL, middle.attempt_id, artifact(middle).name, NOW)
+    with pytest.raises(SeqConflict, match="does not stand any more"):
+        await state_storage.commit(commit_of(reusing("g")))
+    await state_storage.set_artifact_deleted(LOCAL, middle.attempt_id, artifact(middle).name, None)
+    await state_storage.commit(commit_of(reusing("g")))
+
+    top = await state_storage.instance(LOCAL, wfi("t"))
+    await state_storage.commit(commit_of(step(top, undoing=UNDONE)))
+    with pytest.raises(SeqConflict, match="does not stand any more"):
+        await state_storage.commit(commit_of(reusing("h")))
+
+
+def _link(name: str) -> ParentLink:
+    return ParentLink(instance_id=wfi(name), phase="files", index=0, key="files-0", tolerated=False)

@@ -119,7 +119,7 @@ class BothEngines:
         self.forks = Forks(storage, no_bytes, pinned, self.orchestrator, self.clock, self.ids)
         recovery: Any = Keeper()
         asked: Any = NothingBeside(self)
-        reuse = Reuse(storage, asked, pinned, asked, self.clock, None)
+        reuse = Reuse(storage, asked, pinned, asked, self.clock)
         self.dispatcher = Dispatcher(
             storage, self.orchestrator, recovery, self.clock, lease_sec=LEASE_SEC, look_up=reuse.answer
         )

@@ -24,6 +24,7 @@ class Cache:
         self.handed_over: list[dict[str, Any]] = []
         self.answering: tuple[str, str] | None = None
         self.inputs_seen: dict[tuple[str, str], set[str]] = {}
+        self.judged: set[tuple[str, str]] = set()
         self.opened_by: dict[tuple[str, str], str | None] = {}
         self.reused: dict[tuple[str, str], tuple[str, int]] = {}
 
@@ -43,7 +44,7 @@ class Cache:
         super().open(node, by)  # type: ignore[misc]
 
     def inputs(self, node: Any) -> str:
-        """Write everything down that its notebook can read, and who looks at what it hands over."""
+        """Write everything down that its notebook can read."""
         heard, record = self.of(node), self.record(node)  # type: ignore[attr-defined]
         amended = heard["amended"] if heard["cleared"] == record["attempts"] + 1 else {}
         gates = {
@@ -52,7 +53,7 @@ class Cache:
             if one["gate"] is not None
         }
         known = [node["name"], node["phase"], {**node["context"], **amended}, self.view(node), gates]  # type: ignore[attr-defined]
-        return json.dumps([*known, self.in_force["after"]], sort_keys=True)
+        return json.dumps(known, sort_keys=True)
 
     def hear_of_earlier(self, node: Any) -> None:
         """Take the newest outcome for these inputs whose instance has not undone anything, or make one."""
@@ -63,7 +64,9 @@ class Cache:
         same = [one for one in self.handed_over if one["inputs"] == inputs]
         self.inputs_seen.setdefault((node["id"], phase), set()).add(inputs)
         self.answering = (node["id"], phase)
-        if same and not self.has_to_run(node) and self.stands(same[-1]):
+        if self.has_to_run(node):
+            self.judged.add((node["id"], phase))
+        elif same and self.stands(same[-1]):
             self.take(node, attempt, same[-1])
         self.go_on(node)  # type: ignore[attr-defined]
         self.answering = None
@@ -93,7 +96,7 @@ class Cache:
         if "cache" not in self.spec(node):  # type: ignore[attr-defined]
             return
         inputs = self.inputs_seen[node["id"], phase]
-        if len(inputs) != 1:
+        if len(inputs) != 1 or (node["id"], phase) in self.judged or self.in_force["after"]:
             return
         made = {"node": node["id"], "attempt": f"{node['id']}.{phase}.{record['attempts']}"}
         one = {"inputs": next(iter(inputs)), "number": record["attempts"], "risk": node["risk"]}

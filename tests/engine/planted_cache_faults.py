@@ -5,11 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from chatflow_jupyter.adapters.memory import outcomes
+from chatflow_jupyter.adapters.sql import outcomes as sql_outcomes
 from chatflow_jupyter.domain import advance, compensation, reuse, reuse_rules
 from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.services import reuse as looking
 from tests.engine.planted_faults import FAULTS, Fault, Plant, put
+
+LOOKED_AT = (looking, outcomes, sql_outcomes)
 
 
 def cache_fault(*, undoes: bool = False, hooked: bool = False) -> Any:
@@ -27,39 +30,39 @@ def _keyed(stack: ExitStack, changed: Any) -> None:
     """Let the hash over the inputs leave something out."""
     honest = looking.key_of
 
-    def key_of(phase: Any, instance: Instance, parameters: Any, plan: Any, **more: Any) -> Any:
-        return honest(*changed(phase, instance, parameters, plan), **more)
+    def key_of(phase: Any, instance: Instance, parameters: Any, **more: Any) -> Any:
+        return honest(*changed(phase, instance, parameters), **more)
 
     put(stack, key_of, "key_of", looking)
 
 
 @cache_fault()
 def parameters_do_not_count(stack: ExitStack) -> None:
-    _keyed(stack, lambda phase, it, _, plan: (phase, replace(it, context={}), {}, plan))
+    _keyed(stack, lambda phase, it, _: (phase, replace(it, context={}), {}))
 
 
 @cache_fault()
 def earlier_outcomes_do_not_count(stack: ExitStack) -> None:
-    _keyed(stack, lambda phase, it, given, plan: (phase, replace(it, variables={}), given, plan))
+    _keyed(stack, lambda phase, it, given: (phase, replace(it, variables={}), given))
 
 
 @cache_fault()
 def the_phase_does_not_count(stack: ExitStack) -> None:
-    def one_for_all(phase: Any, it: Instance, given: Any, plan: Any) -> Any:
-        return phase.model_copy(update={"name": "p", "notebook": "p.ipynb"}), it, given, plan
+    def one_for_all(phase: Any, it: Instance, given: Any) -> Any:
+        return phase.model_copy(update={"name": "p", "notebook": "p.ipynb"}), it, given
 
     _keyed(stack, one_for_all)
-    put(stack, lambda source, row: source.variables.get(row.outcome.phase), "_outcome_of", looking)
+    put(stack, lambda source, phase, _: source.variables.get(phase), "outcome_of", *LOOKED_AT)
 
 
 @cache_fault(hooked=True)
-def what_other_hooks_judged_is_reused(stack: ExitStack) -> None:
-    _keyed(stack, lambda phase, it, given, plan: (phase, it, given, replace(plan, after=())))
+def what_hooks_or_people_judged_is_reused(stack: ExitStack) -> None:
+    put(stack, lambda *_: False, "_has_to_run", looking.Reuse)
 
 
 @cache_fault(hooked=True)
 def what_hooks_amended_does_not_count(stack: ExitStack) -> None:
-    _keyed(stack, lambda phase, it, given, plan: (phase, it, dict(it.context), plan))
+    _keyed(stack, lambda phase, it, given: (phase, it, dict(it.context)))
 
 
 @cache_fault(undoes=True)
@@ -86,8 +89,12 @@ def an_attempt_before_the_reuse_is_forgotten(stack: ExitStack) -> None:
 
 @cache_fault(undoes=True)
 def what_was_undone_is_reused(stack: ExitStack) -> None:
-    honest = looking._outcome_of
-    put(stack, lambda source, row: honest(replace(source, undoing=None), row), "_outcome_of", looking)
+    honest = reuse.outcome_of
+
+    def outcome_of(source: Instance, phase: str, attempt: int) -> Any:
+        return honest(replace(source, undoing=None), phase, attempt)
+
+    put(stack, outcome_of, "outcome_of", *LOOKED_AT)
 
 
 @cache_fault()

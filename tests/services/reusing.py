@@ -39,13 +39,11 @@ def notebook(text: str) -> str:
 class ReuseWorld(HookedWorld):
     """Everything wired as bootstrap does it."""
 
-    options: Path | None = None
-
     def wire(self, storage: Any) -> None:
         """Put everything together over this store, as a new process does."""
         super().wire(storage)
         self.numbers = itertools.count(1)
-        reuse = Reuse(storage, self.artifacts, self.pinned, self.hooks, self.clock, self.options)
+        reuse = Reuse(storage, self.artifacts, self.pinned, self.hooks, self.clock)
         self.dispatcher = Dispatcher(
             storage,
             self.orchestrator,

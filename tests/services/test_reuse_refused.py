@@ -1,12 +1,13 @@
 """Where an unchanged phase is made all the same, and what stands in nobody else's way."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatflow_jupyter.domain.errors import Unreachable
-from chatflow_jupyter.domain.hooks import Accept
+from chatflow_jupyter.domain.hooks import Accept, Keep
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId
 from chatflow_jupyter.domain.instance import Status
 from chatflow_jupyter.domain.requests import Terminate, Trigger
@@ -31,6 +32,10 @@ phases:
 LOOKS = "name: leaf\nautomation_level: 100\nphases:\n"
 LOOKS += "  - {name: first, notebook: one.ipynb}\n  - {name: look, notebook: two.ipynb, cache: inputs}\n"
 
+UNDONE = SUM.replace("one.ipynb}", "one.ipynb, compensate: one.ipynb}")
+UNDONE += "  - {name: ask, notebook: one.ipynb, start: on_trigger}\n"
+FAR = datetime(2999, 1, 1, tzinfo=UTC)
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> ReuseWorld:
@@ -43,6 +48,54 @@ def test_where_hooks_judge_what_a_phase_did_it_is_done(world: ReuseWorld) -> Non
         world.wire(world.storage)
         assert (await world.once())[1] == BOTH
         assert (await world.once())[1] == BOTH
+
+    run(story())
+
+
+def test_what_hooks_judged_is_reused_by_nobody_and_not_kept(world: ReuseWorld) -> None:
+    async def story() -> None:
+        for judge in (hook("judge", after=lambda _: Accept()), hook("scan", process=lambda _: Keep())):
+            world.enabled = [judge]
+            world.wire(world.storage)
+            await world.once()
+        assert await world.storage.drop_expired_outcomes(FAR) == 0
+        world.enabled = []
+        world.wire(world.storage)
+        assert (await world.once())[1] == BOTH
+
+    run(story())
+
+
+def test_what_hooks_judge_that_came_into_force_meanwhile_is_not_kept(world: ReuseWorld) -> None:
+    async def story() -> None:
+        made = await world.start()
+        await world.collect()
+        await world.dispatcher.step()
+        lease = await world.must_lease()
+        world.enabled = [hook("judge", after=lambda _: Accept())]
+        world.hooks._loaded = None  # as in another process, to which the attempt reports
+        await world.end(lease, total=6)
+        assert await world.run_all(made.instance_id) == []
+        assert (await world.now(made.instance_id)).status is Status.COMPLETED
+        assert await world.storage.drop_expired_outcomes(FAR) == 0
+
+    run(story())
+
+
+def test_what_is_undone_between_the_look_and_the_commit_is_made_anew(world: ReuseWorld) -> None:
+    async def story() -> None:
+        first, _ = await world.once(definition=UNDONE)
+        made = await world.start(definition=UNDONE)
+        await world.collect()
+        undo = Terminate(principal=LOCAL_PRINCIPAL, compensate=True)
+
+        async def come_first() -> None:
+            await world.orchestrator.apply(LOCAL_TENANT, first.instance_id, undo)
+
+        world.storage.before_commit = come_first
+        made_of = await world.run_all(made.instance_id)
+        assert made_of == ["collect.compensate", "count"]
+        assert (await world.now(made.instance_id)).phases["count"].reused_from is None
 
     run(story())
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from chatflow_jupyter.domain.decision import ReusedWork
 from chatflow_jupyter.domain.errors import SeqConflict
-from chatflow_jupyter.domain.ids import AttemptId, Sha256, TenantId, attempt_id
+from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId, attempt_id
+from chatflow_jupyter.domain.reuse import outcome_of
 from chatflow_jupyter.ports.records import ArtifactRecord, KeptRow, Transition
 
 from .tables import Tables
@@ -32,14 +33,31 @@ class MemoryKeptOutcomes:
 
 
 def check(tables: Tables, tenant_id: TenantId, transition: Transition) -> None:
-    """Raise `SeqConflict` unless what is to be reused is there as a whole."""
+    """Raise `SeqConflict` unless what is to be reused is there as a whole, and stands."""
     reused = transition.decision.reused
     if reused is None:
         return
-    source = tables.attempts.get((tenant_id, _source(reused)))
-    whole = source is not None and source.status == "succeeded"
+    attempt = tables.attempts.get((tenant_id, _source(reused)))
+    whole = attempt is not None and attempt.status == "succeeded"
     if not whole or any(one.deleted_at is not None for one in _artifacts(tables, tenant_id, reused)):
         raise SeqConflict(f"what {_source(reused)} handed over is not there as a whole any more")
+    if not _stands(tables, tenant_id, reused):
+        raise SeqConflict(f"what {_source(reused)} handed over does not stand any more")
+
+
+def _stands(tables: Tables, tenant_id: TenantId, reused: ReusedWork) -> bool:
+    node = tables.instances.get((tenant_id, reused.source_id))
+    if node is None or outcome_of(node, reused.phase, reused.attempt) is None:
+        return False
+    link = node.parent
+    if link is not None and _lost_something(tables, tenant_id, link.instance_id):
+        return False
+    while link is not None:
+        node = tables.instances.get((tenant_id, link.instance_id))
+        if node is None or node.undoing is not None:
+            return False
+        link = node.parent
+    return True
 
 
 def take_part(tables: Tables, transition: Transition) -> None:
@@ -61,17 +79,16 @@ def take_part(tables: Tables, transition: Transition) -> None:
         for record in _artifacts(tables, tenant_id, reused):
             shared = replace(record, attempt_id=own, instance_id=me, attempt=reused.number)
             tables.artifacts[tenant_id, own, record.name] = shared
-    if decision.kept is not None and not _lost_something(tables, transition):
+    if decision.kept is not None and not _lost_something(tables, tenant_id, instance.instance_id):
         row_of = KeptRow(tenant_id=tenant_id, instance_id=instance.instance_id, outcome=decision.kept)
         tables.kept_outcomes[tenant_id, decision.kept.key] = row_of
 
 
-def _lost_something(tables: Tables, transition: Transition) -> bool:
-    instance = transition.decision.instance
+def _lost_something(tables: Tables, tenant_id: TenantId, instance_id: InstanceId) -> bool:
     return any(
         record.deleted_at is not None
         for record in tables.artifacts.values()
-        if (record.tenant_id, record.instance_id) == (instance.tenant_id, instance.instance_id)
+        if (record.tenant_id, record.instance_id) == (tenant_id, instance_id)
     )
 
 

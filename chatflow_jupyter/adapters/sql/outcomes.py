@@ -22,11 +22,14 @@ from chatflow_jupyter.domain.decision import Decision, KeptOutcome, ReusedWork
 from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId, attempt_id
 from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.reuse import outcome_of
 from chatflow_jupyter.ports.records import KeptRow, Transition
 
 from .damage import decodes
 from .dialects import Upsert
 from .encoding import from_us, to_us
+from .instance_queries import SELECT_INSTANCE
+from .instance_rows import instance_of
 from .outcome_tables import kept_outcomes
 from .schema import artifacts, attempts, tenants
 from .statements import Statement
@@ -120,14 +123,43 @@ TAKE_ARTIFACTS = _copied(artifacts, {"attempt_id": _OWN, "instance_id": _INSTANC
 
 
 def check(connection: Connection, tenant_id: TenantId, decision: Decision) -> None:
-    """Raise `SeqConflict` unless what is to be reused is there as a whole."""
-    if decision.reused is None:
+    """Raise `SeqConflict` unless what is to be reused is there as a whole, and stands."""
+    reused = decision.reused
+    if reused is None:
         return
-    of = {"tenant": tenant_id, "source": _source(decision.reused)}
+    of = {"tenant": tenant_id, "source": _source(reused)}
     status = STATUS_OF.one(connection, **of)
     whole = status is not None and status[0] == "succeeded"
     if not whole or DELETED_OF_ATTEMPT.one(connection, **of) is not None:
         raise SeqConflict(f"what {of['source']} handed over is not there as a whole any more")
+    if not _stands(connection, tenant_id, reused):
+        raise SeqConflict(f"what {of['source']} handed over does not stand any more")
+
+
+def _stands(connection: Connection, tenant_id: TenantId, reused: ReusedWork) -> bool:
+    node = _row_of(connection, tenant_id, reused.source_id)
+    if node is None or outcome_of(node, reused.phase, reused.attempt) is None:
+        return False
+    link = node.parent
+    if link is not None and _lost_something(connection, tenant_id, link.instance_id):
+        return False
+    while link is not None:
+        node = _row_of(connection, tenant_id, link.instance_id)
+        if node is None or node.undoing is not None:
+            return False
+        link = node.parent
+    return True
+
+
+def _row_of(connection: Connection, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
+    """Return what the row alone says: what it knows of its children, perhaps of many, is not asked for."""
+    row = SELECT_INSTANCE.run(connection, tenant=tenant_id, instance=instance_id).first()
+    return None if row is None else instance_of(row)
+
+
+def _lost_something(connection: Connection, tenant_id: TenantId, instance_id: InstanceId) -> bool:
+    of = {"first": f"{instance_id}.", "last": f"{instance_id}/"}  # its attempts' ids
+    return DELETED_OF_INSTANCE.one(connection, tenant=tenant_id, **of) is not None
 
 
 def take_part(connection: Connection, tenant_id: TenantId, applied: Sequence[Transition]) -> None:
@@ -153,8 +185,7 @@ def _take_over(connection: Connection, tenant_id: TenantId, instance: Instance, 
 
 
 def _keep_one(connection: Connection, tenant_id: TenantId, instance: Instance, kept: KeptOutcome) -> None:
-    of = {"first": f"{instance.instance_id}.", "last": f"{instance.instance_id}/"}  # its attempts' ids
-    if DELETED_OF_INSTANCE.one(connection, tenant=tenant_id, **of) is not None:
+    if _lost_something(connection, tenant_id, instance.instance_id):
         return
     KEEP.write(
         connection,
@@ -187,6 +218,8 @@ def kept_of(row: Row[Any]) -> KeptRow:
         raise ValueError("no hash")
     if not (isinstance(row.attempt, int) and isinstance(row.risk, int)):
         raise ValueError("no number")
+    if not 0 <= row.risk <= 100 or row.attempt < 1:
+        raise ValueError("out of range")
     if not (isinstance(row.instance_id, str) and isinstance(row.phase, str)):
         raise ValueError("no name")
     outcome = KeptOutcome(
