@@ -8,13 +8,16 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import Connection, ForeignKeyConstraint, Table, UniqueConstraint
 
 from chatflow_jupyter.adapters.sql import DatabaseStateStorage
+from chatflow_jupyter.adapters.sql.artifacts import ARTIFACT_OF_OTHER_PHASE, ARTIFACTS_OF_INSTANCE
 from chatflow_jupyter.adapters.sql.database import READERS
 from chatflow_jupyter.adapters.sql.leases import QUEUED_LONGEST
+from chatflow_jupyter.adapters.sql.outcomes import DELETED_OF_ATTEMPT, DELETED_OF_INSTANCE
 from chatflow_jupyter.adapters.sql.pages import Pages
 from chatflow_jupyter.adapters.sql.schema import metadata
+from chatflow_jupyter.adapters.sql.statements import Statement
 from chatflow_jupyter.domain.decision import Vote
 from chatflow_jupyter.domain.instance import Status
 from chatflow_jupyter.ports.records import AttemptRow
@@ -181,13 +184,25 @@ async def test_the_engines_questions_use_an_index(
 async def test_a_claim_looks_at_the_heads_of_queues_and_not_at_every_attempt_there_ever_was(
     sqlite_storage: DatabaseStateStorage, question: Pages[AttemptRow]
 ) -> None:
-    def plan(connection: Any) -> list[str]:
-        text, _ = question._statement._for(connection.dialect)
-        return [
-            row[3]
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("",) * text.count("?"))
-        ]
-
-    steps = await sqlite_storage._database.read(plan)
+    steps = await sqlite_storage._database.read(lambda c: _plan_of(c, question._statement))
     assert [step for step in steps if step.startswith("SCAN")] == ["SCAN tenants"], steps
     assert any("queued_attempts (tenant_id=? AND queued_at>?)" in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    "question", [ARTIFACTS_OF_INSTANCE, ARTIFACT_OF_OTHER_PHASE, DELETED_OF_INSTANCE, DELETED_OF_ATTEMPT]
+)
+async def test_artifacts_of_one_instance_are_found_without_looking_at_those_of_others(
+    sqlite_storage: DatabaseStateStorage, question: Statement
+) -> None:
+    steps = await sqlite_storage._database.read(lambda c: _plan_of(c, question))
+    assert steps
+    assert all("instance_id=?" in step or "attempt_id" in step for step in steps if "artifacts" in step), (
+        steps
+    )
+
+
+def _plan_of(connection: Connection, question: Statement) -> list[str]:
+    text, _ = question._for(connection.dialect)
+    marks = ("",) * text.count("?")
+    return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", marks)]

@@ -3,7 +3,18 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, Executable, and_, bindparam, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 
 from chatflow_jupyter.domain.errors import Conflict, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId
@@ -35,6 +46,20 @@ def _publish(insert: Upsert) -> Executable:
         index_elements=["tenant_id", "attempt_id", "name"], set_=replaced
     )
     return upsert
+
+
+def of_instance(named: str) -> tuple[ColumnElement[bool], ...]:
+    """Return what limits artifacts to those of the instance given as parameter `named`, and of `tenant`.
+
+    It is the range of its attempts' ids (`attempt_id`), for which the primary key serves: an index by
+    instance SQLite does not use, since it takes the tenant alone to mean ten rows.
+    """
+    instance = bindparam(named, type_=Text)
+    return (
+        artifacts.c.tenant_id == bindparam("tenant"),
+        artifacts.c.attempt_id > instance.concat("."),
+        artifacts.c.attempt_id < instance.concat("/"),  # the character after the dot
+    )
 
 
 _THIS_BLOB = (blobs.c.tenant_id == bindparam("tenant"), blobs.c.sha256 == bindparam("hash"))
@@ -69,14 +94,13 @@ FORGET_BLOB = Statement(delete(blobs).where(*_THIS_BLOB, blobs.c.state == "delet
 PUBLISH_ARTIFACT = Statement(_publish)
 ARTIFACTS_OF_INSTANCE = Statement(
     select(*artifacts.c)
-    .where(artifacts.c.tenant_id == bindparam("tenant"), artifacts.c.instance_id == bindparam("instance"))
+    .where(*of_instance("instance"))
     .order_by(artifacts.c.phase, artifacts.c.attempt, artifacts.c.name)
 )
 ARTIFACT_OF_OTHER_PHASE = Statement(
     select(artifacts.c.name, artifacts.c.phase)
     .where(
-        artifacts.c.tenant_id == bindparam("tenant"),
-        artifacts.c.instance_id == bindparam("instance"),
+        *of_instance("instance"),
         artifacts.c.phase != bindparam("but"),
         artifacts.c.deleted_at.is_(None),
     )

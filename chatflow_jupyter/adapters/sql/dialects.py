@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    Text,
     case,
     event,
     func,
@@ -30,6 +31,9 @@ from chatflow_jupyter.domain.errors import (
 )
 
 from .damage import DamagedRow
+
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that sorts by its bytes everywhere, so that a range of ids is what it seems to be."""
 
 GROWING_ID = BigInteger().with_variant(Integer, "sqlite")
 """A key the database counts up."""

@@ -25,6 +25,7 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.reuse import outcome_of
 from chatflow_jupyter.ports.records import KeptRow, Transition
 
+from .artifacts import of_instance
 from .damage import decodes
 from .dialects import Upsert
 from .encoding import from_us, to_us
@@ -100,14 +101,7 @@ DELETED_OF_ATTEMPT = Statement(
     .limit(1)
 )
 DELETED_OF_INSTANCE = Statement(
-    select(artifacts.c.name)
-    .where(
-        artifacts.c.tenant_id == bindparam("tenant"),
-        artifacts.c.attempt_id > bindparam("first"),
-        artifacts.c.attempt_id < bindparam("last"),
-        artifacts.c.deleted_at.is_not(None),
-    )
-    .limit(1)
+    select(artifacts.c.name).where(*of_instance("instance"), artifacts.c.deleted_at.is_not(None)).limit(1)
 )
 TAKE_ATTEMPT = _copied(
     attempts,
@@ -158,8 +152,7 @@ def _row_of(connection: Connection, tenant_id: TenantId, instance_id: InstanceId
 
 
 def _lost_something(connection: Connection, tenant_id: TenantId, instance_id: InstanceId) -> bool:
-    of = {"first": f"{instance_id}.", "last": f"{instance_id}/"}  # its attempts' ids
-    return DELETED_OF_INSTANCE.one(connection, tenant=tenant_id, **of) is not None
+    return DELETED_OF_INSTANCE.one(connection, tenant=tenant_id, instance=instance_id) is not None
 
 
 def take_part(connection: Connection, tenant_id: TenantId, applied: Sequence[Transition]) -> None:

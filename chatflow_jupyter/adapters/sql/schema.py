@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import TextClause
 
-from .dialects import GROWING_ID, clustered, growing, only, put_conditions_on_indexes
+from .dialects import GROWING_ID, TEXT, clustered, growing, only, put_conditions_on_indexes
 
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
@@ -40,7 +40,7 @@ HAS_OWNER: TextClause = text("owner_id IS NOT NULL")
 
 
 def _text(name: str, *, null: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=null)
+    return Column(name, TEXT, nullable=null)
 
 
 def _number(name: str) -> Column[int]:

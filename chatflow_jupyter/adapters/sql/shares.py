@@ -19,6 +19,7 @@ from chatflow_jupyter.domain.errors import Conflict, NotFound, SeqConflict
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.ports.records import SharedWork
 
+from .artifacts import of_instance
 from .dialects import Upsert
 from .schema import artifacts, attempts, instances, journal
 from .statements import Statement
@@ -27,11 +28,10 @@ _FORK = bindparam("fork", type_=Text)
 
 
 def _of_phases(table: Table) -> tuple[ColumnElement[bool], ...]:
-    return (
-        table.c.tenant_id == bindparam("tenant"),
-        table.c.instance_id == bindparam("source"),
-        table.c.phase == bindparam("in_phase"),
-    )
+    in_phase = table.c.phase == bindparam("in_phase")
+    if table is artifacts:
+        return (*of_instance("source"), in_phase)
+    return (table.c.tenant_id == bindparam("tenant"), table.c.instance_id == bindparam("source"), in_phase)
 
 
 def _copied(table: Table, changed: Mapping[str, ColumnElement[Any]]) -> Statement:
