@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from benchmarks.figures import Figure
 
-NAMES = ("startup", "transitions", "tree_status", "children", "idle", "same_job", "install")
+NAMES = ("startup", "transitions", "tree_status", "children", "layers", "idle", "same_job", "install")
 
 
 def main(arguments: Sequence[str]) -> int:

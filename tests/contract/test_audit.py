@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -212,3 +213,32 @@ async def test_a_page_takes_the_same_work_of_few_rows_and_of_many(
         )
         costs.append(await _instructions(sqlite_storage, lambda: sqlite_storage.audit(LOCAL, wanted)))
     assert 0 < costs[1] <= costs[0] + 10
+
+
+@pytest.mark.parametrize("further", [{}, {"before": 9}, {"since": NOW}, {"before": 9, "since": NOW}])
+@pytest.mark.parametrize(
+    ("asked", "by"),
+    [
+        ({}, "PRIMARY KEY"),
+        ({"principal": ALICE}, "INDEX audit_by_principal"),
+        ({"verb": "fork"}, "INDEX audit_by_verb"),
+        ({"verb": "fork", "principal": ALICE}, "INDEX audit_by_verb"),
+        ({"subject": "s"}, "INDEX audit_by_subject"),
+        ({"subject": "s", "principal": ALICE}, "INDEX audit_by_subject"),
+        ({"subject": "s", "verb": "fork"}, "INDEX audit_by_subject"),
+        ({"subject": "s", "verb": "fork", "principal": ALICE}, "INDEX audit_by_subject"),
+    ],
+)
+async def test_every_filter_is_answered_by_the_index_of_what_has_the_fewest_rows_and_in_its_order(
+    sqlite_storage: DatabaseStateStorage, asked: dict[str, Any], by: str, further: dict[str, Any]
+) -> None:
+    question = audit.question_for(LOCAL, AuditFilter(**asked, **further))
+
+    def plan_of(connection: Any) -> list[str]:
+        text = question.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        return [step[3] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+
+    first, *subquery = await sqlite_storage._database.read(plan_of)
+    assert first.startswith(f"SEARCH audit USING {by} (tenant_id=?")
+    assert ("position" in first) is bool(further), first
+    assert all("SCALAR" in step or "COVERING INDEX audit_by_time" in step for step in subquery), subquery

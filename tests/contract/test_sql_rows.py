@@ -221,7 +221,9 @@ def row(columns: Mapping[str, Any]) -> Any:  # stands for a row of the result
 def test_instances(instance: Instance) -> None:
     columns = {**instance_rows.birth_columns(instance), **instance_rows.state_columns(instance)}
     ids = {"tenant_id": instance.tenant_id, "instance_id": instance.instance_id}
-    kept = replace(instance, spawned=())  # those are rows of their own
+    apart = dict.fromkeys(instance_rows.variables_apart(instance))
+    variables = {**instance.variables, **apart}
+    kept = replace(instance, spawned=(), variables=variables)  # those are rows of their own
     assert instance_rows.instance_of(row({**ids, **columns})) == kept
 
 

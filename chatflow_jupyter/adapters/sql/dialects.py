@@ -102,6 +102,11 @@ def rarely(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return func.unlikely(condition)  # as a Boolean it would be compared with 1
 
 
+def likely(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition, said to hold for most rows: SQLite then takes the index of another."""
+    return func.likely(condition)
+
+
 def growing() -> dict[str, Any]:
     """Return table options by which a deleted `GROWING_ID` is never given again."""
     return {"sqlite_autoincrement": True}

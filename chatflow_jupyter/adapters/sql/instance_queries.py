@@ -8,8 +8,7 @@ from chatflow_jupyter.domain.instance import ENDED, Instance
 from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter, Standing
 
 from .encoding import from_us
-from .instance_rows import instance_of
-from .parts import whole
+from .parts import whole, without_family
 from .schema import IS_ROOT, instances
 from .statements import Statement
 
@@ -114,7 +113,8 @@ def listed(connection: Connection, tenant_id: TenantId, wanted: InstanceFilter) 
             return ()
         query = _after(query, wanted, place.born, place.parent_phase, place.child_index)
     found = connection.execute(query.limit(wanted.limit)).all()
-    return tuple(whole(connection, row) if wanted.families else instance_of(row) for row in found)
+    read = whole if wanted.families else without_family
+    return tuple(read(connection, row) for row in found)
 
 
 def feature_counts(connection: Connection, tenant_id: TenantId, feature_id: str) -> tuple[FeatureCount, ...]:

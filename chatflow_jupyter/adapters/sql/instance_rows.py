@@ -78,12 +78,26 @@ def birth_columns(instance: Instance) -> dict[str, Any]:
     }
 
 
+def variables_apart(instance: Instance) -> JsonObject:
+    """Return the variables that `parts` holds: while children of a phase end, all but what is known of those.
+
+    They stay as they are, and one is perhaps the list that the phase goes through.
+    """
+    if instance.fan_out is None:
+        return {}
+    named = instance.variables.items()
+    return {name: value for name, value in named if name != "children" and isinstance(value, Mapping)}
+
+
 def state_columns(instance: Instance) -> dict[str, Any]:
     """Return the columns that every transition writes; `parts` writes what it knows of children."""
     attempt, fan_out, failure = instance.attempt, instance.fan_out, instance.failure
-    variables, apart = instance.variables, (len(known_children(instance)), len(instance.spawned))
+    variables, elsewhere = instance.variables, variables_apart(instance)
+    apart = (len(known_children(instance)), len(instance.spawned), len(elsewhere))
     if apart[0]:
         variables = {**variables, "children": {}}
+    if elsewhere:
+        variables = {**variables, **dict.fromkeys(elsewhere)}
     state: dict[str, Any] = {
         "updated_at": to_us(instance.updated_at),
         "started_at": optional_us(instance.started_at),
@@ -99,7 +113,7 @@ def state_columns(instance: Instance) -> dict[str, Any]:
         "descendants": instance.descendants,
         "failure": None if failure is None else failure_to_json(failure),
         "variables": variables,
-        **({} if apart == (0, 0) else {"apart": apart}),
+        **({"apart": apart} if any(apart) else {}),
         **({} if instance.deadline_at is None else {"deadline_at": to_us(instance.deadline_at)}),
         **({} if instance.undoing is None else {"undoing": _undoing_to_json(instance.undoing)}),
         **asked_to_json(instance.hooks_asked),

@@ -1,6 +1,7 @@
 """What an instance holds of its children, in rows of its own: each is written when it changes, and only then.
 
-A parent of ten thousand children changes with every end of one. Its row says how many parts there are.
+A parent of ten thousand children changes with every end of one. Its row says how many parts there are. While
+a phase has children, what earlier phases handed over is apart too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
 from operator import is_not
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Executable, Row, bindparam, case, delete, func, select
 
@@ -20,11 +21,13 @@ from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from .damage import DamagedRow, decodes
 from .dialects import Upsert
 from .encoding import from_json, to_json
-from .instance_rows import instance_of
+from .instance_rows import instance_of, variables_apart
 from .schema import instances, parts
 from .statements import Statement
 
-CHILD, SPAWNED = "child", "spawned"
+CHILD, SPAWNED, VARIABLE = KINDS = "child", "spawned", "variable"
+Told: TypeAlias = tuple[int, int, int]  # how many of each
+NO_PARTS: Told = 0, 0, 0
 
 
 def _put(insert_into: Upsert) -> Executable:
@@ -40,7 +43,10 @@ _OF_INSTANCE = (parts.c.tenant_id == bindparam("tenant"), parts.c.instance_id ==
 PUT_PART = Statement(_put)
 _FROM_PLACE = (parts.c.kind == bindparam("which"), parts.c.place >= bindparam("least"))
 DROP_PARTS = Statement(delete(parts).where(*_OF_INSTANCE, *_FROM_PLACE))
-SELECT_PARTS = Statement(select(*parts.c).where(*_OF_INSTANCE).order_by(parts.c.kind, parts.c.place))
+_PARTS = select(*parts.c).where(*_OF_INSTANCE).order_by(parts.c.kind, parts.c.place)
+SELECT_PARTS = Statement(_PARTS)
+SELECT_VARIABLES = Statement(_PARTS.where(parts.c.kind == VARIABLE))
+COUNT_VARIABLES = Statement(select(func.count()).where(*_OF_INSTANCE, parts.c.kind == VARIABLE))
 
 STATES = select(instances.c.tenant_id, instances.c.instance_id, instances.c.state)
 COUNT_PARTS = select(
@@ -48,6 +54,7 @@ COUNT_PARTS = select(
     parts.c.instance_id,
     func.sum(case((parts.c.kind == CHILD, 1), else_=0)).label("children"),
     func.sum(case((parts.c.kind == SPAWNED, 1), else_=0)).label("spawned"),
+    func.sum(case((parts.c.kind == VARIABLE, 1), else_=0)).label("variables"),
 ).group_by(parts.c.tenant_id, parts.c.instance_id)
 
 
@@ -63,6 +70,20 @@ def write(connection: Connection, before: Instance | None, after: Instance) -> N
         rows = ((n, one.key, [one.schema_ref, one.context]) for n, one in enumerate(new))
         _write(connection, after, SPAWNED, rows)
         _drop(connection, after, SPAWNED, len(new), len(old))
+    if after.fan_out is not None or (before is not None and before.fan_out is not None):
+        stored, variables = _stored_variables(connection, before), variables_apart(after)
+        _write(connection, after, VARIABLE, _changed(stored, variables))
+        _drop(connection, after, VARIABLE, len(variables), len(stored))
+
+
+def _stored_variables(connection: Connection, before: Instance | None) -> JsonObject:
+    """Return the variables of `before` that are parts: none when an earlier version wrote its row."""
+    variables = {} if before is None else variables_apart(before)
+    if before is None or not variables:
+        return {}
+    this = {"tenant": before.tenant_id, "instance": before.instance_id}
+    counted = COUNT_VARIABLES.one(connection, **this)
+    return variables if counted == (len(variables),) else {}
 
 
 def _changed(known: JsonObject, children: JsonObject) -> Iterator[tuple[int, str, JsonValue]]:
@@ -92,20 +113,28 @@ def _drop(connection: Connection, instance: Instance, kind: str, now: int, befor
 
 def whole(connection: Connection, row: Row[Any]) -> Instance:
     """Return the instance of a row, with its parts; most have none, and cost no further question."""
+    return _with_parts(connection, row, SELECT_PARTS, parts_told(row))
+
+
+def without_family(connection: Connection, row: Row[Any]) -> Instance:
+    """Return the instance of a row, without what it knows of its children."""
+    return _with_parts(connection, row, SELECT_VARIABLES, (0, 0, parts_told(row)[2]))
+
+
+def _with_parts(connection: Connection, row: Row[Any], these: Statement, told: Told) -> Instance:
     instance = instance_of(row)
-    apart = parts_told(row)
-    if apart == (0, 0):
+    if told == NO_PARTS:
         return instance
-    found = SELECT_PARTS.run(connection, tenant=instance.tenant_id, instance=instance.instance_id)
-    read: dict[str, list[Part]] = {CHILD: [], SPAWNED: []}
-    for part in map(part_of, found):
+    read: dict[str, list[Part]] = {CHILD: [], SPAWNED: [], VARIABLE: []}
+    for part in map(part_of, these.run(connection, tenant=row.tenant_id, instance=row.instance_id)):
         read[part.kind].append(part)
-    there = len(read[CHILD]), len(read[SPAWNED])
-    if there != apart:
-        raise DamagedRow(f"{_told(instance.tenant_id, instance.instance_id)}: {there} instead of {apart}")
+    there = len(read[CHILD]), len(read[SPAWNED]), len(read[VARIABLE])
+    if there != told:
+        raise DamagedRow(f"{_told(instance.tenant_id, instance.instance_id)}: {there} instead of {told}")
     children: JsonObject = {part.name: part.value for part in read[CHILD]}
     spawned = (Spawned(schema_ref=one.schema_ref, key=one.name, context=one.value) for one in read[SPAWNED])
-    variables = {**instance.variables, **({"children": children} if children else {})}
+    apart = {part.name: part.value for part in read[VARIABLE]}
+    variables = {**instance.variables, **apart, **({"children": children} if children else {})}
     return evolve(instance, {"variables": variables, "spawned": tuple(spawned)})
 
 
@@ -113,13 +142,13 @@ def missing(connection: Connection, most: int) -> list[str]:
     """Name at most `most` instances that have not as many parts as their rows say."""
     found = []
     counts = {
-        (row.tenant_id, row.instance_id): (row.children, row.spawned)
+        (row.tenant_id, row.instance_id): (row.children, row.spawned, row.variables)
         for row in connection.execute(COUNT_PARTS)
     }
     rows: Iterable[Row[Any]] = connection.execute(STATES)
     for row in rows:
         with suppress(DamagedRow):  # that is a fault of its own
-            apart, there = parts_told(row), counts.get((row.tenant_id, row.instance_id), (0, 0))
+            apart, there = parts_told(row), counts.get((row.tenant_id, row.instance_id), NO_PARTS)
             if apart != there:
                 found.append(f"{_told(row.tenant_id, row.instance_id)}: {there} instead of {apart}")
         if len(found) >= most:
@@ -128,21 +157,22 @@ def missing(connection: Connection, most: int) -> list[str]:
 
 
 def _told(tenant_id: str, instance_id: str) -> str:
-    return f"table parts, rows of {tenant_id} {instance_id}: children heard of and asked for"
+    return f"table parts, rows of {tenant_id} {instance_id}: children heard of, asked for, and variables"
 
 
 @decodes("instances", "tenant_id", "instance_id")
-def parts_told(row: Row[Any]) -> tuple[int, int]:
-    """Return how many parts its row says an instance has: children it heard of, and children asked for."""
+def parts_told(row: Row[Any]) -> Told:
+    """Return how many parts its row says an instance has: children heard of, asked for, and variables."""
     if '"apart":' not in row.state:
-        return 0, 0
-    children, spawned = from_json(row.state).get("apart", (0, 0))
-    return int(children), int(spawned)
+        return NO_PARTS
+    children, spawned, *more = from_json(row.state).get("apart", NO_PARTS)
+    (variables,) = more or (0,)  # earlier versions kept every variable in the row
+    return int(children), int(spawned), int(variables)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One child: `value` is what is known of its end, or the context it shall be born with."""
+    """One child: `value` is what is known of its end, or the context it shall be born with. Or a variable."""
 
     kind: str
     name: str
@@ -153,7 +183,7 @@ class Part:
 @decodes("parts", "tenant_id", "instance_id", "kind", "place")
 def part_of(row: Row[Any]) -> Part:
     """Return what a row holds."""
-    if not isinstance(row.place, int) or row.kind not in (CHILD, SPAWNED):
+    if not isinstance(row.place, int) or row.kind not in KINDS:
         raise ValueError("no place, or no such kind")
     value, schema_ref = from_json(row.value), ""
     if row.kind == SPAWNED:

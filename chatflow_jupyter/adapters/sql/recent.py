@@ -12,7 +12,7 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.json_values import JsonValue
 
 MOST_KEPT = 256
-LARGEST_PARENT_CHARS = 1024 * 1024  # what they know of children is not counted: there are few of them
+LARGEST_PARENT_CHARS = 1024 * 1024  # what is stored apart is not counted: there are few of them
 MOST_PARENTS_KEPT = 16
 LARGEST_CHARS = 16 * 1024  # of an instance's stored state, and again of what it was created with
 
@@ -41,7 +41,7 @@ class RecentInstances:
                     continue  # two commits were answered in the other order
                 self._kept.pop(this, None)
                 self._parents.pop(this, None)
-                has_parts = known_children(instance) or instance.spawned
+                has_parts = instance.fan_out or known_children(instance) or instance.spawned
                 most = LARGEST_PARENT_CHARS if has_parts else LARGEST_CHARS
                 if size_chars <= most and not instance.ended and _born_small(instance, known, most):
                     (self._parents if has_parts else self._kept)[this] = instance

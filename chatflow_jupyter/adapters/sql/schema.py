@@ -249,7 +249,7 @@ parts = Table(
     metadata,
     _text("tenant_id"),
     _text("instance_id"),
-    Column("kind", Text, nullable=False, comment="child: what is known of an end; spawned: asked for"),
+    Column("kind", Text, nullable=False, comment="child: known of its end; spawned: asked for; variable"),
     _number("place"),
     Column("name", Text, nullable=False, comment="the child's key"),
     Column("value", Text, nullable=False, comment="JSON"),
