@@ -99,14 +99,17 @@ def key_of(
     return Sha256(hashlib.sha256(canonical_json(inputs).encode()).hexdigest())
 
 
+def stands(source: Instance, phase: str, attempt: int) -> bool:
+    """Whether that attempt is what the phase succeeded with, and is not undone or to be."""
+    record = source.phases.get(phase)
+    succeeded = record is not None and record.state is PhaseState.SUCCEEDED and record.attempts == attempt
+    return succeeded and source.undoing is None
+
+
 def outcome_of(source: Instance, phase: str, attempt: int) -> JsonObject | None:
-    """Return what that attempt handed over; None where it does not stand, or is or will be undone."""
-    record, outputs = source.phases.get(phase), source.variables.get(phase)
-    if record is None or record.state is not PhaseState.SUCCEEDED or record.attempts != attempt:
-        return None
-    if source.undoing is not None or not isinstance(outputs, Mapping):
-        return None
-    return outputs
+    """Return what that attempt handed over, if it stands."""
+    outputs = source.variables.get(phase)
+    return outputs if stands(source, phase, attempt) and isinstance(outputs, Mapping) else None
 
 
 def settled_phases(instance: Instance) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from chatflow_jupyter.domain.decision import EndAttempt, KeptOutcome, ReusedWork
 from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import Sha256, TenantId, attempt_id
-from chatflow_jupyter.domain.instance import Instance, ParentLink, PhaseRecord, PhaseState, Undoing
+from chatflow_jupyter.domain.instance import FanOut, Instance, ParentLink, PhaseRecord, PhaseState, Undoing
 from chatflow_jupyter.ports.records import AttemptRow, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
 from tests.contract.making import (
@@ -158,7 +158,6 @@ async def test_an_attempt_that_has_not_succeeded_is_not_reused(state_storage: IS
         {"undoing": replace(UNDONE, done=False)},
         {"phases": {"collect": replace(SUCCEEDED, state=PhaseState.ACTIVE, attempts=2)}},
         {"phases": {"collect": replace(SUCCEEDED, attempts=2)}},
-        {"variables": {}},
     ],
 )
 async def test_what_does_not_stand_any_more_is_not_reused(
@@ -173,7 +172,8 @@ async def test_what_does_not_stand_any_more_is_not_reused(
 
 async def test_what_goes_on_elsewhere_is_no_hindrance(state_storage: IStateStorage) -> None:
     made, _ = await source(state_storage)
-    await state_storage.commit(commit_of(step(made, spent_sec=5.0)))
+    families = FanOut(total=2, started=1, ended=0, failed=0)
+    await state_storage.commit(commit_of(step(made, spent_sec=5.0, phase="files", fan_out=families)))
     await state_storage.commit(commit_of(reusing()))
     assert await state_storage.attempts(LOCAL, wfi("f"))
 

@@ -12,7 +12,7 @@ from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.services import reuse as looking
 from tests.engine.planted_faults import FAULTS, Fault, Plant, put
 
-LOOKED_AT = (looking, outcomes, sql_outcomes)
+LOOKED_AT = (reuse, outcomes, sql_outcomes)
 
 
 def cache_fault(*, undoes: bool = False, hooked: bool = False) -> Any:
@@ -52,7 +52,7 @@ def the_phase_does_not_count(stack: ExitStack) -> None:
         return phase.model_copy(update={"name": "p", "notebook": "p.ipynb"}), it, given
 
     _keyed(stack, one_for_all)
-    put(stack, lambda source, phase, _: source.variables.get(phase), "outcome_of", *LOOKED_AT)
+    put(stack, lambda *_: True, "stands", *LOOKED_AT)
 
 
 @cache_fault(hooked=True)
@@ -89,12 +89,12 @@ def an_attempt_before_the_reuse_is_forgotten(stack: ExitStack) -> None:
 
 @cache_fault(undoes=True)
 def what_was_undone_is_reused(stack: ExitStack) -> None:
-    honest = reuse.outcome_of
+    honest = reuse.stands
 
-    def outcome_of(source: Instance, phase: str, attempt: int) -> Any:
+    def stands(source: Instance, phase: str, attempt: int) -> bool:
         return honest(replace(source, undoing=None), phase, attempt)
 
-    put(stack, outcome_of, "outcome_of", *LOOKED_AT)
+    put(stack, stands, "stands", *LOOKED_AT)
 
 
 @cache_fault()

@@ -7,7 +7,7 @@ from datetime import datetime
 from chatflow_jupyter.domain.decision import ReusedWork
 from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId, attempt_id
-from chatflow_jupyter.domain.reuse import outcome_of
+from chatflow_jupyter.domain.reuse import stands
 from chatflow_jupyter.ports.records import ArtifactRecord, KeptRow, Transition
 
 from .tables import Tables
@@ -47,7 +47,7 @@ def check(tables: Tables, tenant_id: TenantId, transition: Transition) -> None:
 
 def _stands(tables: Tables, tenant_id: TenantId, reused: ReusedWork) -> bool:
     node = tables.instances.get((tenant_id, reused.source_id))
-    if node is None or outcome_of(node, reused.phase, reused.attempt) is None:
+    if node is None or not stands(node, reused.phase, reused.attempt):
         return False
     link = node.parent
     if link is not None and _lost_something(tables, tenant_id, link.instance_id):

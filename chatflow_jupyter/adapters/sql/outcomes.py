@@ -22,7 +22,7 @@ from chatflow_jupyter.domain.decision import Decision, KeptOutcome, ReusedWork
 from chatflow_jupyter.domain.errors import SeqConflict
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId, attempt_id
 from chatflow_jupyter.domain.instance import Instance
-from chatflow_jupyter.domain.reuse import outcome_of
+from chatflow_jupyter.domain.reuse import stands
 from chatflow_jupyter.ports.records import KeptRow, Transition
 
 from .artifacts import of_instance
@@ -132,7 +132,7 @@ def check(connection: Connection, tenant_id: TenantId, decision: Decision) -> No
 
 def _stands(connection: Connection, tenant_id: TenantId, reused: ReusedWork) -> bool:
     node = _row_of(connection, tenant_id, reused.source_id)
-    if node is None or outcome_of(node, reused.phase, reused.attempt) is None:
+    if node is None or not stands(node, reused.phase, reused.attempt):
         return False
     link = node.parent
     if link is not None and _lost_something(connection, tenant_id, link.instance_id):
@@ -146,7 +146,7 @@ def _stands(connection: Connection, tenant_id: TenantId, reused: ReusedWork) -> 
 
 
 def _row_of(connection: Connection, tenant_id: TenantId, instance_id: InstanceId) -> Instance | None:
-    """Return what the row alone says: what it knows of its children, perhaps of many, is not asked for."""
+    """Return what the row alone says; variables and what it knows of children may stand elsewhere."""
     row = SELECT_INSTANCE.run(connection, tenant=tenant_id, instance=instance_id).first()
     return None if row is None else instance_of(row)
 
