@@ -13,10 +13,11 @@ from chatflow_jupyter.ports.records import Deprecation, VersionUse
 
 from . import audit
 from .damage import decodes
+from .definition_tables import deprecations
 from .definitions import definition
 from .dialects import Upsert, text_within
 from .encoding import from_us, optional_time, optional_us, text, to_us
-from .schema import deprecations, instances
+from .schema import instances
 from .statements import Statement
 
 

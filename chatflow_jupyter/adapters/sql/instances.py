@@ -24,8 +24,9 @@ from . import (
     usage,
 )
 from .gate_rows import vote_columns
+from .gate_tables import decisions
 from .instance_rows import birth_columns, same_birth, state_columns
-from .schema import decisions, instances
+from .schema import instances
 from .statements import Statement
 
 _THIS = (instances.c.tenant_id == bindparam("tenant"), instances.c.instance_id == bindparam("instance"))
