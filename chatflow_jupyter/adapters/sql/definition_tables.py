@@ -1,21 +1,21 @@
 """The tables of published definitions, beside those of `schema`."""
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table
 
-from .dialects import clustered
+from .dialects import TEXT, clustered
 from .schema import metadata
 
 definitions = Table(
     "definitions",
     metadata,
-    Column("tenant_id", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("content_hash", Text, nullable=False),
-    Column("bundle_sha256", Text, nullable=False),
-    Column("entry", Text, nullable=False),
-    Column("definition", Text, nullable=False),
-    Column("pins", Text, nullable=False),
+    Column("tenant_id", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("version", TEXT, nullable=False),
+    Column("content_hash", TEXT, nullable=False),
+    Column("bundle_sha256", TEXT, nullable=False),
+    Column("entry", TEXT, nullable=False),
+    Column("definition", TEXT, nullable=False),
+    Column("pins", TEXT, nullable=False),
     Column("published_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant_id", "name", "version"),
     Index("definitions_by_bundle", "tenant_id", "bundle_sha256"),
@@ -24,11 +24,11 @@ definitions = Table(
 deprecations = Table(
     "deprecations",
     metadata,
-    Column("tenant_id", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("tenant_id", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("version", TEXT, nullable=False),
+    Column("principal", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
     Column("deprecated_at", BigInteger, nullable=False),
     Column("withdrawn_at", BigInteger, nullable=True),
     PrimaryKeyConstraint("tenant_id", "name", "version"),

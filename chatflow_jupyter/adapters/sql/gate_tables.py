@@ -8,26 +8,25 @@ from sqlalchemy import (
     Index,
     PrimaryKeyConstraint,
     Table,
-    Text,
     false,
 )
 
-from .dialects import clustered
+from .dialects import TEXT, clustered
 from .schema import metadata
 
 decisions = Table(
     "decisions",
     metadata,
-    Column("tenant_id", Text, nullable=False),
-    Column("instance_id", Text, nullable=False),
+    Column("tenant_id", TEXT, nullable=False),
+    Column("instance_id", TEXT, nullable=False),
     Column("seq", BigInteger, nullable=False),
-    Column("phase", Text, nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("decision", Text, nullable=False),
+    Column("phase", TEXT, nullable=False),
+    Column("principal", TEXT, nullable=False),
+    Column("decision", TEXT, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
-    Column("reason", Text, nullable=True),
-    Column("data", Text, nullable=False),
-    Column("shown", Text, nullable=True, comment="hash over the artifacts there were to see"),
+    Column("reason", TEXT, nullable=True),
+    Column("data", TEXT, nullable=False),
+    Column("shown", TEXT, nullable=True, comment="hash over the artifacts there were to see"),
     Column("claimed", Boolean, nullable=False, server_default=false(), comment="the name was not verified"),
     PrimaryKeyConstraint("tenant_id", "instance_id", "seq", "phase", "principal"),
     ForeignKeyConstraint(
@@ -39,13 +38,13 @@ decisions = Table(
 waivers = Table(
     "waivers",
     metadata,
-    Column("tenant_id", Text, nullable=False),
-    Column("waiver_id", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("phase", Text, nullable=False),
-    Column("feature_id", Text, nullable=True),
-    Column("principal", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("tenant_id", TEXT, nullable=False),
+    Column("waiver_id", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("phase", TEXT, nullable=False),
+    Column("feature_id", TEXT, nullable=True),
+    Column("principal", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger, nullable=True),

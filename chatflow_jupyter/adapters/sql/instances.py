@@ -33,7 +33,7 @@ _THIS = (instances.c.tenant_id == bindparam("tenant"), instances.c.instance_id =
 _STATE = ("seq", "status", "waiting_reason", "paused", "phase", "state")
 _BIRTH = (
     *("root_id", "parent_id", "parent_phase", "child_index"),
-    *("feature_id", "name", "created_at", "birth"),
+    *("feature_id", "name", "version", "created_at", "birth"),
 )
 
 INSERT_INSTANCE = Statement(insert(instances))

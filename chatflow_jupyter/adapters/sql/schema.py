@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, TEXT, clustered, growing, only, put_conditions
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0010_pre"
+REVISION = "0011_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -83,6 +83,7 @@ instances = Table(
     _text("waiting_reason", null=True),
     Column("paused", Boolean, nullable=False),
     _text("phase", null=True),
+    Column("version", TEXT, nullable=True, comment="NULL where a row of an older home could not be read"),
     Column("birth", Text, nullable=False, comment="JSON: what hardly ever changes after creation"),
     Column("state", Text, nullable=False, comment="JSON: the rest"),
     PrimaryKeyConstraint("tenant_id", "instance_id"),
@@ -93,6 +94,7 @@ instances = Table(
         unique=True,
         **only(text("parent_id IS NOT NULL")),
     ),
+    Index("instances_by_version", "tenant_id", "name", "version", "status"),
     Index("roots", "tenant_id", "born", **only(IS_ROOT)),
     Index("roots_by_feature", "tenant_id", "feature_id", "born", **only(IS_ROOT)),
 )
