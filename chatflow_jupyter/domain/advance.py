@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from .compensation import begin_undoing, end_undone, is_step, undo_steps, undone_phase
 from .conditions import Truth, evaluate
-from .deadlines import arm_phase_deadline
+from .deadlines import arm_instance_deadline, arm_phase_deadline
 from .decision import QueueAttempt, TimerKind
 from .definition import END, Definition, Phase, Retries
 from .draft import Draft
@@ -58,6 +58,17 @@ def advance(draft: Draft) -> None:
             return
         if draft.instance.ended:
             return
+
+
+def begin(draft: Draft, phase: str | None = None) -> None:
+    """Start the instance, whose time runs from now, at `phase` or else at its first one."""
+    draft.change(started_at=draft.now)
+    draft.emit(EventType.INSTANCE_STARTED)
+    arm_instance_deadline(draft)
+    if phase is None:
+        advance(draft)
+    else:
+        go_to(draft, phase)
 
 
 def go_to(draft: Draft, name: str) -> None:
