@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from .compensation import begin_undoing, end_undone, undo_steps, undone_phase
+from .compensation import begin_undoing, end_undone, is_step, undo_steps, undone_phase
 from .conditions import Truth, evaluate
-from .deadlines import arm_phase_deadline
+from .deadlines import arm_instance_deadline, arm_phase_deadline
 from .decision import QueueAttempt, TimerKind
 from .definition import END, Definition, Phase, Retries
 from .draft import Draft
 from .events import EventType
-from .fan_out import begin_fan_out, counted, stuck_children
+from .fan_out import begin_fan_out, counted, had_children, reopen_failures, stuck_children
 from .gates import pass_gate
 from .hook_points import ask_hooks, hooks_due
 from .ids import attempt_id
@@ -60,6 +60,17 @@ def advance(draft: Draft) -> None:
             return
 
 
+def begin(draft: Draft, phase: str | None = None) -> None:
+    """Start the instance, whose time runs from now, at `phase` or else at its first one."""
+    draft.change(started_at=draft.now)
+    draft.emit(EventType.INSTANCE_STARTED)
+    arm_instance_deadline(draft)
+    if phase is None:
+        advance(draft)
+    else:
+        go_to(draft, phase)
+
+
 def go_to(draft: Draft, name: str) -> None:
     """Leave the current phase, which has ended, for a later one that is not its successor, and go on."""
     _enter(draft, None if name == END else name)
@@ -100,14 +111,49 @@ def fail_instance(draft: Draft, failure: Failure) -> None:
         message = f"{failure.message} [{failure.code}]"
         draft.fail(replace(failure, code="compensation_failed", message=message))
     elif draft.definition.on_failure == "compensate" and undo_steps(draft.definition, instance):
-        begin_undoing(draft, Undoing(goal="failed", reason=failure.message, failure=failure))
-        stuck = stuck_children(draft.instance)
-        if stuck is None:
-            advance(draft)
-        else:
-            fail_instance(draft, stuck)
+        undo(draft, Undoing(goal="failed", reason=failure.message, failure=failure))
     else:
         draft.fail(failure)
+
+
+def undo(draft: Draft, undoing: Undoing) -> None:
+    """Begin to undo, wherever the instance stands: the children of its phase first, then what it did itself.
+
+    While some of them live, or when a person ends all, those that failed are asked as well, and those that
+    could not undo once more. An instance that failed by itself asks nobody: its children have ended, each as
+    its own definition says, and one that could not undo needs a person.
+    """
+    begin_undoing(draft, undoing)
+    fan_out, stuck = draft.instance.fan_out, stuck_children(draft.instance)
+    if fan_out is not None and (fan_out.alive or undoing.goal == "terminated"):
+        await_undone(draft)
+    elif stuck is not None:
+        fail_instance(draft, stuck)
+    else:
+        go_back(draft)
+
+
+def await_undone(draft: Draft) -> None:
+    """Wait until the children of the current phase, also those that failed, are undone; then go back."""
+    reopen_failures(draft)
+    fan_out = draft.instance.fan_out
+    assert fan_out is not None
+    if fan_out.alive == 0:
+        go_back(draft)
+        return
+    draft.wait(WaitingReason.CHILDREN, f"{counted(fan_out.alive)} of phase {draft.phase.name} to be undone")
+
+
+def go_back(draft: Draft) -> None:
+    """Leave the phase the instance stands in, or take up the step it failed in, and go on undoing."""
+    undoing, name, record = draft.instance.undoing, draft.phase.name, draft.record
+    assert undoing is not None
+    if is_step(name):
+        reopen_phase(draft)
+    elif record.state is PhaseState.ACTIVE:
+        began = record.attempts > 0 or had_children(draft.instance, name)
+        draft.end_phase(PhaseState.FAILED if began else PhaseState.SKIPPED, undoing.reason)
+    advance(draft)
 
 
 def retry_or_fail(draft: Draft, failure: Failure) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias, get_args
 
 from .ids import Principal, Sha256, TenantId
-from .json_values import canonical_json
+from .json_values import JsonObject, canonical_json
 
 Verb: TypeAlias = Literal[
     "create",
@@ -87,6 +87,20 @@ def bounded(act: Act) -> Act:
     return replace(act, reason=reason)
 
 
+def told(act: Act) -> JsonObject:
+    """Return who did what to what, as it is sealed and printed: another form would break every chain."""
+    return {
+        "principal": act.principal,
+        "claimed": act.claimed,
+        "verb": act.verb,
+        "kind": act.kind,
+        "subject": act.subject,
+        "about": act.about,
+        "outcome": act.outcome,
+        "reason": act.reason,
+    }
+
+
 def seal(before: Sha256, tenant_id: TenantId, position: int, act: Act) -> Sha256:
     """Return the hash of a row: over the one of the row before, its place and everything it says."""
     content = canonical_json(
@@ -95,14 +109,7 @@ def seal(before: Sha256, tenant_id: TenantId, position: int, act: Act) -> Sha256
             "tenant_id": tenant_id,
             "position": position,
             "at": act.at.astimezone(UTC).isoformat(),
-            "principal": act.principal,
-            "claimed": act.claimed,
-            "verb": act.verb,
-            "kind": act.kind,
-            "subject": act.subject,
-            "about": act.about,
-            "outcome": act.outcome,
-            "reason": act.reason,
+            **told(act),
             "key": act.key,
             "request_sha256": act.request_sha256,
         }

@@ -35,7 +35,7 @@ def is_step(name: str) -> bool:
 
 
 def begin_undoing(draft: Draft, undoing: Undoing) -> None:
-    """Drop what the instance waits for and say what will be undone; the caller goes on."""
+    """Drop what the instance waits for and say what will be undone; only `undo` begins, and goes on."""
     draft.change(undoing=undoing, attempt=None, gate=None, failure=None, ended_at=None, deadline_at=None)
     for kind in TimerKind:
         draft.set_timer(kind, None)

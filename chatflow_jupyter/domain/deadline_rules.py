@@ -1,13 +1,11 @@
 """What becomes of an instance whose time is over: that of a phase, its own, or that of its parent."""
 
 from .advance import fail_instance, fail_phase
-from .compensation import begin_undoing, undo_steps
 from .decision import CancelAttempt, ContinuationKind, Refusal, TimerKind
 from .draft import Draft
 from .events import EventType
-from .instance import Failure, Instance, PhaseState, Undoing
+from .instance import Failure, Instance, PhaseState
 from .requests import InstanceDeadlineDue, ParentOverdue, PhaseDeadlineDue
-from .undo_rules import await_children
 
 
 def deadline_due(
@@ -72,13 +70,7 @@ def _fail(draft: Draft, failure: Failure) -> None:
     if failure.phase is not None:
         draft.emit(EventType.PHASE_FAILED, phase=failure.phase, code=failure.code, message=failure.message)
         draft.end_phase(PhaseState.FAILED, failure.message)
-    fan_out, definition = draft.instance.fan_out, draft.definition
-    undoes = definition.on_failure == "compensate" and undo_steps(definition, draft.instance)
-    if undoes and fan_out is not None and fan_out.alive:
-        begin_undoing(draft, Undoing(goal="failed", reason=failure.message, failure=failure))
-        await_children(draft)
-    else:
-        fail_instance(draft, failure)
+    fail_instance(draft, failure)
 
 
 def _stop(draft: Draft) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from .advance import go_to, successor
+from .advance import begin, successor
 from .birth import checked_context
-from .deadlines import arm_instance_deadline
 from .decision import Decision, Refusal
 from .definition import Definition
 from .draft import Draft
@@ -79,7 +78,7 @@ def create_fork(
     draft = Draft(definition, base, principal, now, hooks=hooks)
     _take_over(draft, source, shared)
     _announce(draft, source, phase)
-    _begin_at(draft, phase)
+    begin(draft, phase)
     return draft.finish()
 
 
@@ -130,13 +129,6 @@ def _lent(record: PhaseRecord, *, same: bool) -> PhaseRecord:
     return replace(
         record, shared=True, origin=origin, clearance=None, ran_sec=None, unjudged=False, sought=None
     )
-
-
-def _begin_at(draft: Draft, phase: str) -> None:
-    draft.change(started_at=draft.now)
-    draft.emit(EventType.INSTANCE_STARTED)
-    arm_instance_deadline(draft)
-    go_to(draft, phase)
 
 
 def _announce(draft: Draft, source: Instance, phase: str) -> None:

@@ -1,7 +1,9 @@
 """Hooks: code of other people that looks at an attempt before and after it, and at what it made.
 
 A hook is called outside of any transition, perhaps more than once; its verdict is committed once. The three
-protocols are what a plugin implements, one or several of them.
+protocols are what a plugin implements, one or several of them. They stand here and not among the ports,
+because they say nothing that an adapter has to keep: they only name the values that `decide` judges, which
+plugins and their tests import together with them.
 """
 
 import re

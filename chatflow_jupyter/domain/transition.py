@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from .advance import advance, reopen_phase
+from .advance import advance, begin, reopen_phase
 from .attempt_rules import attempt_failed, attempt_lost, attempt_started, attempt_succeeded
 from .children_rules import (
     cannot_resume,
@@ -144,10 +144,7 @@ def _go_on(draft: Draft, instance: Instance, request: Trigger) -> Refusal | None
     """Follow the table of states in `docs/reference/states.md` for a trigger."""
     match instance.status, instance.waiting_reason:
         case Status.CREATED, _:
-            draft.change(started_at=draft.now)
-            draft.emit(EventType.INSTANCE_STARTED)
-            arm_instance_deadline(draft)
-            advance(draft)
+            begin(draft)
         case Status.FAILED, _:
             if request.data and instance.fan_out is not None:
                 message = "its children were started from the data there was; resume it without new data"

@@ -1,11 +1,11 @@
 """How an instance is ended with all undone that it did: its children first, then its own phases."""
 
-from .advance import advance, fail_instance, reopen_phase
-from .compensation import begin_undoing, is_step, undo_steps
+from .advance import await_undone, fail_instance, go_back, undo
+from .compensation import undo_steps
 from .decision import CancelAttempt, ContinuationKind, Refusal
 from .draft import Draft
-from .fan_out import counted, failed_children, had_children, has_stuck_child, reopen_failures, stuck_children
-from .instance import PhaseState, Status, Undoing, WaitingReason
+from .fan_out import failed_children, has_stuck_child, stuck_children
+from .instance import Status, Undoing, WaitingReason
 from .requests import Terminate
 
 
@@ -27,30 +27,15 @@ def terminate_instance(draft: Draft, request: Terminate) -> Refusal | None:
     failure = instance.failure if instance.undoing is None else instance.undoing.failure
     if instance.paused:
         draft.lift_pause()
-    begin_undoing(draft, Undoing(goal="terminated", reason=reason, failure=failure))
-    if instance.fan_out is None:
-        _go_back(draft)
-    else:
-        await_children(draft)
+    undo(draft, Undoing(goal="terminated", reason=reason, failure=failure))
     return None
 
 
 def ask_children(draft: Draft) -> None:
     """Have the children of the current phase undo what they did, those that failed too, and wait for them."""
-    await_children(draft)
+    await_undone(draft)
     if draft.instance.waiting_reason is WaitingReason.CHILDREN:
         draft.continue_self(ContinuationKind.TERMINATE_CHILDREN)
-
-
-def await_children(draft: Draft) -> None:
-    """Wait until the children of the current phase have undone what they did; then go back."""
-    reopen_failures(draft)
-    fan_out = draft.instance.fan_out
-    assert fan_out is not None
-    if fan_out.alive == 0:
-        _go_back(draft)
-        return
-    draft.wait(WaitingReason.CHILDREN, f"{counted(fan_out.alive)} of phase {draft.phase.name} to be undone")
 
 
 def children_ended_undone(draft: Draft) -> None:
@@ -65,19 +50,7 @@ def children_ended_undone(draft: Draft) -> None:
     elif left:  # they failed before they were asked to undo
         ask_children(draft)
     else:
-        _go_back(draft)
-
-
-def _go_back(draft: Draft) -> None:
-    """Leave the phase the instance stands in, or take up the step it failed in, and go on undoing."""
-    undoing, name, record = draft.instance.undoing, draft.phase.name, draft.record
-    assert undoing is not None
-    if is_step(name):
-        reopen_phase(draft)
-    elif record.state is PhaseState.ACTIVE:
-        began = record.attempts > 0 or had_children(draft.instance, name)
-        draft.end_phase(PhaseState.FAILED if began else PhaseState.SKIPPED, undoing.reason)
-    advance(draft)
+        go_back(draft)
 
 
 def _anything_to_undo(draft: Draft) -> bool:

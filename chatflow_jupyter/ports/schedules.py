@@ -42,9 +42,18 @@ class ISchedules(Protocol):
         """
 
     async def schedule_log(
-        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int = 100
+        self,
+        tenant_id: TenantId,
+        schedule_id: ScheduleId,
+        limit: int = 100,
+        *,
+        after: int = 0,
+        until: int | None = None,
     ) -> Sequence[ScheduleEntry]:
-        """Return what became of its times, the latest first; those of the last thousand changes are kept."""
+        """Return what became of its times, the latest first; those of the last thousand changes are kept.
+
+        Only those of changes behind the `seq` that is `after`, and up to the one that is `until`.
+        """
 
     async def due_schedules(
         self, now: datetime, limit: int = 100, *, after: DueSchedule | None = None

@@ -80,8 +80,11 @@ class IDefinitions(Protocol):
     async def deprecations(self, tenant_id: TenantId) -> Sequence[Deprecation]:
         """Return every deprecation of the tenant, by name and version, those withdrawn included."""
 
-    async def versions_in_use(self, tenant_id: TenantId) -> Mapping[str, VersionUse]:
-        """Return, as `name@version`, every version that instances of the tenant are pinned to."""
+    async def versions_in_use(self, tenant_id: TenantId, name: str | None = None) -> Mapping[str, VersionUse]:
+        """Return, as `name@version`, every version that instances of the tenant are pinned to.
+
+        With `name`, of that definition only.
+        """
 
 
 class IInstances(Protocol):

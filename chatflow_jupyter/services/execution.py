@@ -1,8 +1,8 @@
 """What runners may ask: the orchestrator's side of `IExecution`."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -143,11 +143,9 @@ class Execution:
 
     async def heartbeat(self, attempt_id: AttemptId, fence: int, progress: Progress | None) -> None:
         """See `IExecution`. An attempt far beyond its time-out is failed here, whatever its runner says."""
-        held = self._held_attempt(attempt_id, fence)
-        row = held.row
-        if row.timeout_sec is not None:
-            running_sec = self._clock.monotonic() - held.started_sec
-            if running_sec > row.timeout_sec + OVERTIME_SEC:
+        with self._holding(attempt_id, fence) as held:
+            row, running_sec = held.row, self._clock.monotonic() - held.started_sec
+            if row.timeout_sec is not None and running_sec > row.timeout_sec + OVERTIME_SEC:
                 message = (
                     f"still running {running_sec:.0f} s after its start; the limit is {row.timeout_sec:g} s"
                 )
@@ -156,21 +154,16 @@ class Execution:
                     attempt_id, fence, AttemptReport(duration_sec=running_sec, failure=failure)
                 )
                 raise StaleFence(f"{attempt_id}: {message}")
-        try:
             await self._storage.heartbeat(
                 row.tenant_id, attempt_id, fence, lease_expires_at=self._expiry(), progress=progress
             )
-        except StaleFence:
-            self._held.pop(attempt_id, None)
-            raise
 
     async def put_artifact(
         self, attempt_id: AttemptId, fence: int, *, name: str, kind: str, source: Path
     ) -> ArtifactRecord | None:
         """See `IExecution`."""
-        return await self._artifacts.publish(
-            self._held_attempt(attempt_id, fence).row, name=name, kind=kind, source=source, fence=fence
-        )
+        with self._holding(attempt_id, fence) as held:
+            return await self._artifacts.publish(held.row, name=name, kind=kind, source=source, fence=fence)
 
     async def fetch_artifact(
         self, attempt_id: AttemptId, fence: int, *, phase: str, name: str, parent: bool, target: Path
@@ -216,10 +209,10 @@ class Execution:
             raise InvalidInput(
                 f"once {name!r}: {size_bytes} bytes are more than {MAX_ONCE_BYTES}; use %%once instead"
             )
-        row = self._held_attempt(attempt_id, fence).row
-        return await self._storage.journal_put(
-            row.tenant_id, attempt_id, fence, name, value=value, now=self._clock.now()
-        )
+        with self._holding(attempt_id, fence) as held:
+            return await self._storage.journal_put(
+                held.row.tenant_id, attempt_id, fence, name, value=value, now=self._clock.now()
+            )
 
     async def once_get_file(self, attempt_id: AttemptId, fence: int, name: str, target: Path) -> bool:
         """See `IExecution`."""
@@ -233,28 +226,40 @@ class Execution:
     async def once_put_file(self, attempt_id: AttemptId, fence: int, name: str, source: Path) -> None:
         """See `IExecution`."""
         _check_once_name(name)
-        row = self._held_attempt(attempt_id, fence).row
-        stored = await self._artifacts.store(row.tenant_id, source)
-        await self._storage.journal_put(
-            row.tenant_id, attempt_id, fence, _of_cell(name), sha256=stored.sha256, now=self._clock.now()
-        )
+        with self._holding(attempt_id, fence) as held:
+            tenant_id = held.row.tenant_id
+            stored = await self._artifacts.store(tenant_id, source)
+            await self._storage.journal_put(
+                tenant_id, attempt_id, fence, _of_cell(name), sha256=stored.sha256, now=self._clock.now()
+            )
 
     async def complete(self, attempt_id: AttemptId, fence: int, report: AttemptReport) -> None:
         """See `IExecution`."""
-        row = self._held_attempt(attempt_id, fence).row
-        processed: tuple[Processed, ...] = ()
-        if self._processing is not None and self._processing.is_needed:
-            report = await self._processing.of_report(row, report)
-            processed = self._processing.told(attempt_id)
-        request = _request(row, fence, report, processed)
-        try:
+        with self._holding(attempt_id, fence) as held:
+            row, processed = held.row, tuple[Processed, ...]()
+            if self._processing is not None and self._processing.is_needed:
+                report = await self._processing.of_report(row, report)
+                processed = self._processing.told(attempt_id)
+            request = _request(row, fence, report, processed)
             await asyncio.shield(self._orchestrator.apply(row.tenant_id, row.instance_id, request))
+        self._let_go(attempt_id)
+
+    @contextmanager
+    def _holding(self, attempt_id: AttemptId, fence: int) -> Iterator[Held]:
+        """Give the attempt to a call that the store checks under `fence`.
+
+        When the store refuses, nobody will report for it here any more: all that is known of it is forgotten,
+        and from then on calls that only read, whose fence no store checks, are refused too.
+        """
+        held = self._held_attempt(attempt_id, fence)  # another fence than that of the lease ends no lease
+        try:
+            yield held
         except StaleFence:
             self._let_go(attempt_id)
             raise
-        self._let_go(attempt_id)
 
     def _let_go(self, attempt_id: AttemptId) -> None:
+        """Forget an attempt, of which no other lease can be here: one that was lost is made as another."""
         self._held.pop(attempt_id, None)
         if self._processing is not None:
             self._processing.forget(attempt_id)

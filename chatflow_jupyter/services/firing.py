@@ -23,7 +23,8 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .cron_times import latest_times, next_after
 from .definitions import Definitions
-from .orchestrator import NewInstance, Orchestrator
+from .new_instances import NewInstance
+from .orchestrator import Orchestrator
 from .schedules import act_on
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .acts import check_key
 from .artifacts import Artifacts
-from .orchestrator import MAX_RACES, Birth, Orchestrator
+from .new_instances import Birth
+from .orchestrator import MAX_RACES, Orchestrator
 from .pinned import PinnedDefinitions
 from .refusals import refused
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from chatflow_jupyter.domain.advance import parameters_of
 from chatflow_jupyter.domain.definition import Phase
@@ -119,37 +119,31 @@ def _ahead(instance: Instance, phase: Phase, asked: HooksAsked, content: bytes) 
         parameters = parameters_of(phase, instance)
     except LookupError:  # the attempt will fail for that, whatever is said about it here
         parameters = instance.context
-    assert phase.notebook is not None
-    return AttemptAhead(
-        tenant_id=instance.tenant_id,
-        instance_id=instance.instance_id,
-        feature_id=instance.feature_id,
-        definition=instance.definition,
-        phase=phase.name,
-        number=asked.attempt,
-        notebook=phase.notebook,
-        content=content,
-        parameters=own_json(parameters),
-        variables=own_json(instance.view),
-    )
+    return AttemptAhead(parameters=own_json(parameters), **_told(instance, phase, asked, content))
 
 
 def _behind(
     instance: Instance, phase: Phase, asked: HooksAsked, content: bytes, artifacts: tuple[str, ...]
 ) -> AttemptBehind:
     outputs = instance.variables.get(phase.name)
-    assert phase.notebook is not None
     return AttemptBehind(
-        tenant_id=instance.tenant_id,
-        instance_id=instance.instance_id,
-        feature_id=instance.feature_id,
-        definition=instance.definition,
-        phase=phase.name,
-        number=asked.attempt,
-        notebook=phase.notebook,
-        content=content,
         outputs=own_json(outputs) if isinstance(outputs, dict) else {},
         risk=instance.reported_risk,
         artifacts=artifacts,
-        variables=own_json(instance.view),
+        **_told(instance, phase, asked, content),
     )
+
+
+def _told(instance: Instance, phase: Phase, asked: HooksAsked, content: bytes) -> dict[str, Any]:
+    """Return what hooks are told of an attempt alike before and after it, as fields of either."""
+    return {
+        "tenant_id": instance.tenant_id,
+        "instance_id": instance.instance_id,
+        "feature_id": instance.feature_id,
+        "definition": instance.definition,
+        "phase": phase.name,
+        "number": asked.attempt,
+        "notebook": phase.notebook,
+        "content": content,
+        "variables": own_json(instance.view),
+    }

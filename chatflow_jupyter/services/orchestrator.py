@@ -1,8 +1,7 @@
 """Load, decide, commit: every change to an instance goes through here."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import replace
 
 from chatflow_jupyter.domain.audit import Act
 from chatflow_jupyter.domain.birth import create_child, create_root, start_at_once
@@ -19,58 +18,17 @@ from chatflow_jupyter.domain.schedules import ScheduleStep
 from chatflow_jupyter.domain.transition import decide
 from chatflow_jupyter.domain.usage import NOTHING_KNOWN, Used
 from chatflow_jupyter.ports.clock import Clock, IdFactory
-from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, SharedWork, Transition
+from chatflow_jupyter.ports.records import Commit, DefinitionRecord, RequestKey, Transition
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .acts import Asked, act_of, act_of_birth, act_refused, check_key, request_hash
+from .kept_answers import KeptAnswers, answer_of
+from .new_instances import Birth, NewInstance
 from .pinned import PinnedDefinitions
 from .refusals import refused
 from .shown import approved_of, is_about_artifacts, nothing_shown, shown_hash
 
-KEY_LIFETIME = timedelta(days=30)
 MAX_RACES = 50
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewInstance:
-    """What a caller asks for: a root instance of `record`, begun at once with `start`.
-
-    `owner_id` is the embedded process that drives its tree from the first moment. With `anew`
-    no phase of it reuses an earlier outcome.
-    """
-
-    record: DefinitionRecord
-    context: JsonObject
-    principal: Principal
-    feature_id: str | None = None
-    meta: JsonObject = field(default_factory=dict)
-    automation_level: int | None = None
-    start: bool = False
-    anew: bool = False
-    owner_id: OwnerId | None = None
-
-    @property
-    def body(self) -> JsonObject:
-        """What two requests with one idempotency key must have in common."""
-        return {
-            "call": "create",
-            "schema_id": self.record.reference.name,
-            "context": self.context,
-            "feature_id": self.feature_id,
-            "automation_level": self.automation_level,
-            "meta": self.meta,
-            "start": self.start,
-            **({"anew": True} if self.anew else {}),
-        }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Birth:
-    """A root about to be born, of `record`, and what it shares with another instance."""
-
-    record: DefinitionRecord
-    decision: Decision
-    shares: SharedWork | None = None
 
 
 class Orchestrator:
@@ -90,6 +48,7 @@ class Orchestrator:
         self._clock = clock
         self._ids = ids
         self._hooks = hooks
+        self._keys = KeptAnswers(storage, clock)
 
     async def create(self, new: NewInstance, *, key: str | None = None) -> Instance:
         """Create an instance, and with `start` begin it in the same commit; a used key gives the same one."""
@@ -125,7 +84,7 @@ class Orchestrator:
         Raises `SeqConflict` when what it shares went on meanwhile.
         """
         while True:
-            answered = await self._answered(tenant_id, principal, key, body)
+            answered = await self._keys.answered(tenant_id, principal, key, body)
             if answered is not None:
                 return await self._storage.instance(tenant_id, InstanceId(str(answered["instance_id"])))
             birth = await born()
@@ -133,7 +92,7 @@ class Orchestrator:
             commit = Commit(
                 tenant_id=tenant_id,
                 transitions=(Transition(before=None, decision=birth.decision), *children),
-                key=self._request_key(principal, key, body, birth.decision),
+                key=self._keys.keep(principal, key, body, birth.decision),
                 owner_id=owner_id,
                 shares=birth.shares,
                 act=act_of_birth(birth.decision, body, principal, key, about),
@@ -206,7 +165,7 @@ class Orchestrator:
         check_key(key)
 
         def keep(decision: Decision) -> RequestKey | None:
-            return self._request_key(request.principal, key, body, decision)
+            return self._keys.keep(request.principal, key, body, decision)
 
         asked = Asked(key=key, request_sha256=request_hash(body))
 
@@ -214,7 +173,7 @@ class Orchestrator:
             try:
                 return answer_of(await self.apply(tenant_id, instance_id, request, keep=keep, asked=asked))
             except (Conflict, InvalidInput) as error:  # perhaps because the same request came through before
-                answered = await self._answered(tenant_id, request.principal, key, body)
+                answered = await self._keys.answered(tenant_id, request.principal, key, body)
                 if answered is not None:
                     return answered
                 await self._note_refusal(tenant_id, instance_id, request, asked, error)
@@ -358,38 +317,5 @@ class Orchestrator:
         """Return what is in force. Holding or ending an instance needs none, and works when none can load."""
         return NO_HOOKS if isinstance(request, Pause | Terminate) else self._hooks()
 
-    async def _answered(
-        self, tenant_id: TenantId, principal: Principal, key: str | None, body: JsonObject
-    ) -> JsonObject | None:
-        if key is None:
-            return None
-        stored = await self._storage.stored_answer(tenant_id, principal, key)
-        if stored is None:
-            return None
-        if stored.request_sha256 != request_hash(body):
-            raise KeyReused(f"the idempotency key {key!r} was used for another request; choose a new one")
-        return stored.answer
 
-    def _request_key(
-        self, principal: Principal, key: str | None, body: JsonObject, decision: Decision
-    ) -> RequestKey | None:
-        if key is None:
-            return None
-        return RequestKey(
-            principal=principal,
-            key=key,
-            request_sha256=request_hash(body),
-            answer=answer_of(decision.instance),
-            expires_at=self._clock.now() + KEY_LIFETIME,
-        )
-
-
-def answer_of(instance: Instance) -> JsonObject:
-    """Return the short answer every call about an instance gives."""
-    return {
-        "instance_id": instance.instance_id,
-        "status": instance.shown_status,
-        "current_phase": instance.phase,
-        "waiting_reason": str(instance.waiting_reason) if instance.waiting_reason else None,
-        "error": instance.failure.message if instance.failure else None,
-    }
+__all__ = ["MAX_RACES", "Birth", "NewInstance", "Orchestrator", "answer_of"]

@@ -5,7 +5,6 @@ import errno
 import logging
 import os
 import shutil
-import stat
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from chatflow_jupyter.domain.ids import AttemptId
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, decode_json
 from chatflow_jupyter.ports.records import AttemptReport, AttemptRow
+from chatflow_jupyter.regular_files import open_regular
 
 from .hook_calls import Hooks
 
@@ -173,14 +173,7 @@ def _path_of(copy: BinaryIO) -> Path:
 
 def _copied(source: Path, copy: BinaryIO) -> None:
     """Copy a regular file."""
-    try:
-        handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise InvalidInput(f"{source}: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise InvalidInput(f"{source}: not a regular file")
-    with os.fdopen(handle, "rb") as read:
+    with open_regular(source) as read:
         try:
             shutil.copyfileobj(read, copy, 1024 * 1024)
             copy.flush()

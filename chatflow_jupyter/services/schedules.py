@@ -27,6 +27,7 @@ from chatflow_jupyter.ports.schedules import ISchedules
 from .cron_times import check_cron, next_after, times_after, zone_of
 
 MAX_RACES = 50
+MOST_NEWS = 1000
 _VERBS: Mapping[EntryKind, Verb] = {"paused": "pause", "resumed": "resume", "removed": "remove"}
 LATEST = timedelta(days=366 * 50)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -116,6 +117,12 @@ class Schedules:
     async def log(self, schedule: Schedule, limit: int) -> Sequence[ScheduleEntry]:
         """Return what became of its times, the latest first."""
         return await self._storage.schedule_log(schedule.tenant_id, schedule.schedule_id, limit)
+
+    async def log_since(self, schedule: Schedule, seq: int) -> Sequence[ScheduleEntry]:
+        """Return what its changes behind `seq` noted, up to what `schedule` shows, the earliest first."""
+        this = schedule.tenant_id, schedule.schedule_id
+        found = await self._storage.schedule_log(*this, MOST_NEWS, after=seq, until=schedule.seq)
+        return found[::-1]
 
     async def pause(self, tenant_id: TenantId, name: str, principal: Principal) -> Schedule:
         """Start nothing by itself until it is resumed; raises `Conflict` when it is paused."""

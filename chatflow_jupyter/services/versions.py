@@ -93,7 +93,9 @@ class Versions:
                 f"{name}: nothing is published under that name; `chatflow schemas versions` lists all"
             )
         deprecated = await self._in_force(tenant_id)
-        used = await self._storage.versions_in_use(tenant_id)
+        used = await self._storage.versions_in_use(
+            tenant_id, None if name is None else wanted[0].reference.name
+        )
         found = [
             KnownVersion(
                 record=record,

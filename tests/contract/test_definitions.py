@@ -17,9 +17,11 @@ from tests.contract.making import (
     OTHER,
     OTHER_HASH,
     born,
+    commit_of,
     definition_record,
     later,
     reference,
+    step,
 )
 
 
@@ -143,3 +145,24 @@ async def test_every_version_in_use_is_told_with_how_many_have_not_ended(
         "review@1.0.0": VersionUse(instances=3, unfinished=2),
         "review@2.0.0": VersionUse(instances=2, unfinished=0),
     }
+
+
+async def test_versions_in_use_of_one_definition_come_without_those_of_others(
+    state_storage: IStateStorage,
+) -> None:
+    for name, definition in (("a", "review"), ("b", "audit"), ("c", "audit")):
+        await born(state_storage, name, definition=reference(definition), status=Status.COMPLETED)
+    await born(state_storage, "a", tenant_id=OTHER, definition=reference("audit"))
+    used = await state_storage.versions_in_use(LOCAL, "audit")
+    assert used == {"audit@1.0.0": VersionUse(instances=2, unfinished=0)}
+    assert await state_storage.versions_in_use(LOCAL, "nobody's") == {}
+
+
+async def test_an_instance_that_moves_to_another_version_is_counted_there(
+    state_storage: IStateStorage,
+) -> None:
+    instance = await born(state_storage, "a", definition=reference(version="1.0.0"))
+    moved = step(instance, definition=reference(version="2.0.0"), status=Status.COMPLETED)
+    await state_storage.commit(commit_of(moved))
+    used = await state_storage.versions_in_use(LOCAL)
+    assert used == {"review@2.0.0": VersionUse(instances=1, unfinished=0)}

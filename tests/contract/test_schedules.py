@@ -57,6 +57,26 @@ async def test_a_change_is_kept_with_its_entries_the_latest_first(state_storage:
     assert list(await state_storage.schedule_log(LOCAL, one.schedule_id, limit=1)) == [log[0]]
 
 
+async def test_the_log_of_some_changes_is_that_of_no_others(state_storage: IStateStorage) -> None:
+    one = plan("nightly")
+    await state_storage.add_schedule(one)
+    last = one
+    for number in range(4):  # changes 2 to 5
+        step = moved(last, replace(FIRED, due_at=later(number)), replace(SKIPPED, due_at=later(number)))
+        await state_storage.change_schedule(step)
+        last = step.after
+
+    async def due(**limits: int) -> list[int]:
+        found = await state_storage.schedule_log(LOCAL, one.schedule_id, **limits)
+        return [round((entry.due_at - NOW).total_seconds()) for entry in found if entry.due_at]
+
+    assert await due(after=3) == [3, 3, 2, 2]
+    assert await due(until=3) == [1, 1, 0, 0]
+    assert await due(after=2, until=4, limit=3) == [2, 2, 1]
+    assert await due(after=5) == await due(until=1) == []
+    assert await due(after=-9) == [3, 3, 2, 2, 1, 1, 0, 0]
+
+
 async def test_entries_of_the_last_thousand_changes_are_kept(state_storage: IStateStorage) -> None:
     one = plan("nightly")
     await state_storage.add_schedule(one)

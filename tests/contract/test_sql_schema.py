@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, Table, UniqueConstraint
 from chatflow_jupyter.adapters.sql import DatabaseStateStorage
 from chatflow_jupyter.adapters.sql.artifacts import ARTIFACT_OF_OTHER_PHASE, ARTIFACTS_OF_INSTANCE
 from chatflow_jupyter.adapters.sql.database import READERS
+from chatflow_jupyter.adapters.sql.deprecations import USE_OF_ALL, USE_OF_ONE
 from chatflow_jupyter.adapters.sql.leases import QUEUED_LONGEST
 from chatflow_jupyter.adapters.sql.outcomes import DELETED_OF_ATTEMPT, DELETED_OF_INSTANCE
 from chatflow_jupyter.adapters.sql.pages import Pages
@@ -30,6 +32,8 @@ from tests.contract.making import (
     child_of,
     commit_of,
     later,
+    new_instance,
+    reference,
     request_key,
     step,
 )
@@ -178,6 +182,31 @@ async def test_the_engines_questions_use_an_index(
         lambda c: [row[3] for row in c.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}")]
     )
     assert index in " ".join(plan)
+
+
+@pytest.mark.parametrize(
+    ("question", "by"),
+    [(USE_OF_ONE, "tenant_id=? AND name=?"), (USE_OF_ALL, "tenant_id=?")],
+)
+async def test_instances_of_a_version_are_counted_in_an_index_and_none_is_read(
+    sqlite_storage: DatabaseStateStorage, question: Statement, by: str
+) -> None:
+    steps = await sqlite_storage._database.read(lambda c: _plan_of(c, question))
+    assert steps == [f"SEARCH instances USING COVERING INDEX instances_by_version ({by})"]
+
+
+async def test_counting_those_of_a_definition_takes_the_same_work_with_few_others_and_with_many(
+    sqlite_storage: DatabaseStateStorage,
+) -> None:
+    costs = []
+    for first, count in ((0, 10), (10, 500)):
+        others = [new_instance(f"o{n}", definition=reference("audit")) for n in range(first, count)]
+        await sqlite_storage.commit(commit_of(*map(birth, others)))
+        await born(sqlite_storage, f"r{first}")
+        ask = partial(sqlite_storage.versions_in_use, LOCAL, "review")
+        costs.append(await _instructions(sqlite_storage, ask))
+    few, many = costs
+    assert 0 < few <= many < few + 50  # one more of its own, not 490 others
 
 
 @pytest.mark.parametrize("question", QUEUED_LONGEST.values())

@@ -27,7 +27,7 @@ from chatflow_jupyter.domain.errors import HomeInUse, Unreachable
 from chatflow_jupyter.domain.ids import Principal
 from chatflow_jupyter.domain.instance import OpenGate, Status
 from chatflow_jupyter.domain.usage import Limit, Usage
-from chatflow_jupyter.ports.records import InstanceFilter
+from chatflow_jupyter.ports.records import InstanceFilter, VersionUse
 from tests.contract.conftest import StillClock
 from tests.contract.making import LOCAL, NOW, claimed, started, wfi
 
@@ -175,6 +175,23 @@ async def test_what_a_subtree_has_used_is_counted_up_when_a_home_is_upgraded(
     (odd,) = await storage._database.read(lambda c: faults_of_database(c, 9))
     assert odd.startswith("table instances, row local wfi_odd"), "one that cannot be read stays as it is"
     await storage.close()
+
+
+@pytest.mark.parametrize("birth", ["'{'", "'[]'", "x'ff41'"])
+async def test_instances_of_a_version_are_counted_when_a_home_is_upgraded(
+    path: Path, clock: StillClock, birth: str
+) -> None:
+    older_home(path, "0002_pre")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        version = "json_extract(birth, '$.version')"
+        pinned = connection.execute(f"SELECT name || '@' || {version} FROM instances").fetchall()
+        connection.execute(f"UPDATE instances SET birth = {birth} WHERE born = 1")
+    storage = await open_sqlite(path, clock=clock)
+    used = await storage.versions_in_use(LOCAL)
+    await storage.close()
+    assert used == {pinned[0][0]: VersionUse(instances=1, unfinished=1)}, (
+        "one that cannot be read is nobody's"
+    )
 
 
 def grown_up(connection: sqlite3.Connection) -> None:

@@ -146,16 +146,23 @@ def a_phase_that_had_succeeded_is_opened_again(stack: ExitStack) -> None:
 
 @fault
 def an_overdue_instance_undoes_while_its_children_live(stack: ExitStack) -> None:
-    put(stack, advance.advance, "await_children", deadline_rules)
+    honest = advance.await_undone
+
+    def wait(draft: Draft) -> None:
+        undoing = draft.instance.undoing
+        assert undoing is not None
+        advance.go_back(draft) if undoing.goal == "failed" else honest(draft)
+
+    put(stack, wait, "await_undone", advance)
 
 
 @fault
 def undoing_has_a_deadline(stack: ExitStack) -> None:
-    honest = deadline_rules.begin_undoing
+    honest = advance.begin_undoing
 
     def begin(draft: Draft, undoing: Any) -> None:
         until = draft.instance.deadline_at
         honest(draft, undoing)
         draft.set_timer(TimerKind.INSTANCE_DEADLINE, until or draft.now)
 
-    put(stack, begin, "begin_undoing", deadline_rules, advance)
+    put(stack, begin, "begin_undoing", advance)

@@ -16,7 +16,7 @@ from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.errors import NotFound, SeqConflict
 from chatflow_jupyter.domain.instance import FanOut, Status
 from chatflow_jupyter.services import dispatcher
-from chatflow_jupyter.services.orchestrator import Orchestrator
+from chatflow_jupyter.services.kept_answers import KeptAnswers
 
 Plant = Callable[[ExitStack], None]
 
@@ -118,7 +118,7 @@ def a_lost_race_burns_the_key(stack: ExitStack) -> None:
 
 @fault
 def keys_are_forgotten(stack: ExitStack) -> None:
-    put(stack, lambda *_: None, "_request_key", Orchestrator)
+    put(stack, lambda *_: None, "keep", KeptAnswers)
 
 
 @fault

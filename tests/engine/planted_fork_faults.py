@@ -7,9 +7,8 @@ from typing import Any
 
 from chatflow_jupyter.adapters.memory import commits
 from chatflow_jupyter.adapters.memory import shares as memory_shares
-from chatflow_jupyter.domain import compensation, fork
+from chatflow_jupyter.domain import advance, compensation, fork
 from chatflow_jupyter.domain.decision import Refusal
-from chatflow_jupyter.domain.draft import Draft
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.services import forks
 from tests.engine.planted_faults import fault, put, undo_fault
@@ -17,11 +16,7 @@ from tests.engine.planted_faults import fault, put, undo_fault
 
 @fault
 def a_fork_enters_the_phase_that_would_follow_now(stack: ExitStack) -> None:
-    def enter(draft: Draft, _: str) -> None:
-        fork_advance = fork.go_to.__globals__["advance"]
-        fork_advance(draft)
-
-    put(stack, enter, "go_to", fork)
+    put(stack, lambda draft, _: advance.begin(draft), "begin", fork)
 
 
 @fault

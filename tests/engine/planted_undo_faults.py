@@ -81,13 +81,13 @@ def children_are_ended_without_being_undone(stack: ExitStack) -> None:
 
 @undo_fault
 def a_parent_does_not_wait_for_its_children(stack: ExitStack) -> None:
-    put(stack, undo_rules._go_back, "ask_children", undo_rules, children_rules)
-    put(stack, undo_rules._go_back, "await_children", undo_rules)
+    put(stack, advance.go_back, "ask_children", undo_rules, children_rules)
+    put(stack, advance.go_back, "await_undone", advance, undo_rules)
 
 
 @undo_fault
 def children_that_failed_just_before_are_not_undone(stack: ExitStack) -> None:
-    put(stack, undo_rules._go_back, "children_ended_undone", children_rules)
+    put(stack, advance.go_back, "children_ended_undone", children_rules)
 
 
 @undo_fault

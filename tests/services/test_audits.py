@@ -361,6 +361,7 @@ NOT_AUDITED = {
     "Queries.tree_status": READS,
     "Schedules.all": READS,
     "Schedules.log": READS,
+    "Schedules.log_since": READS,
     "Schedules.named": READS,
     "Versions.all": READS,
     "Versions.deprecation_of": READS,

@@ -1,6 +1,9 @@
 """What a runner may do under its fence, and what it may not any more."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -17,19 +20,26 @@ def held(lease: Lease) -> tuple[str, int]:
     return lease.attempt.attempt_id, lease.attempt.fence
 
 
+Call: TypeAlias = Callable[[World, Lease, Path], Awaitable[object]]
+WRITES: dict[str, Call] = {
+    "heartbeat": lambda world, lease, _: world.execution.heartbeat(*held(lease), None),
+    "put_artifact": lambda world, lease, file: world.execution.put_artifact(
+        *held(lease), name="late.txt", kind="data", source=file
+    ),
+    "once_put": lambda world, lease, _: world.execution.once_put(*held(lease), "late", 1),
+    "once_put_file": lambda world, lease, file: world.execution.once_put_file(*held(lease), "late", file),
+    "complete": lambda world, lease, _: world.execution.complete(
+        *held(lease), AttemptReport(duration_sec=1.0)
+    ),
+}
+
+
 async def refused_everywhere(world: World, lease: Lease, file: Path) -> None:
     """Every call under a stale fence is refused."""
     file.write_text("late")  # noqa: ASYNC240 - a few bytes
-    execution = world.execution
-    for call in (
-        execution.heartbeat(*held(lease), None),
-        execution.put_artifact(*held(lease), name="late.txt", kind="data", source=file),
-        execution.once_put(*held(lease), "late", 1),
-        execution.once_put_file(*held(lease), "late", file),
-        execution.complete(*held(lease), AttemptReport(duration_sec=1.0)),
-    ):
+    for write in WRITES.values():
         with pytest.raises(StaleFence):
-            await call
+            await write(world, lease, file)
 
 
 def test_an_instance_runs_phase_after_phase(world: World) -> None:
@@ -89,6 +99,44 @@ def test_a_cancelled_attempt_is_refused_everywhere(world: World, tmp_path: Path)
         lease = await world.must_lease()
         await world.orchestrator.terminate(LOCAL_TENANT, instance.instance_id, LOCAL_PRINCIPAL)
         await refused_everywhere(world, lease, tmp_path / "late.txt")
+
+    run(story())
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_once_any_call_was_refused_nothing_can_be_read_either(
+    world: World, tmp_path: Path, write: Call
+) -> None:
+    file = tmp_path / "late.txt"
+    file.write_text("late")
+
+    async def story() -> None:
+        instance = await world.new()
+        lease = await world.must_lease()
+        await world.orchestrator.terminate(LOCAL_TENANT, instance.instance_id, LOCAL_PRINCIPAL)
+        with pytest.raises(StaleFence):
+            await write(world, lease, file)
+        with pytest.raises(StaleFence):
+            await world.execution.once_get(*held(lease), "kept")
+        with pytest.raises(StaleFence):
+            await world.execution.fetch_bundle(*held(lease), tmp_path / "bundle")
+
+    run(story())
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_a_call_under_another_fence_ends_no_lease(world: World, tmp_path: Path, write: Call) -> None:
+    file = tmp_path / "late.txt"
+    file.write_text("late")
+
+    async def story() -> None:
+        await world.new()
+        lease = await world.must_lease()
+        other = replace(lease, attempt=replace(lease.attempt, fence=lease.attempt.fence + 1))
+        with pytest.raises(StaleFence):
+            await write(world, other, file)
+        await world.execution.heartbeat(*held(lease), None)
+        await world.end(lease, high=1)
 
     run(story())
 

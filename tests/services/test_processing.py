@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.errors import InvalidInput, StaleFence
 from chatflow_jupyter.domain.hooks import ArtifactMade, Keep, Refuse, Replace
-from chatflow_jupyter.domain.ids import LOCAL_TENANT, AttemptId
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, AttemptId
 from chatflow_jupyter.domain.instance import Failure, Status
 from chatflow_jupyter.ports.records import AttemptReport, Lease
 from tests.services.hooked import HookedWorld, hook
@@ -77,6 +77,23 @@ def test_what_is_replaced_is_stored_instead_and_told_once(world: HookedWorld) ->
             "verdict": "processed",
             "artifacts": [{"name": "a.log", "verdict": "replaced", "reason": "a password"}],
         }
+
+    run(story())
+
+
+def test_what_was_found_in_an_attempt_that_was_taken_away_is_forgotten(world: HookedWorld) -> None:
+    world.enabled = [hook("secrets", process=redact)]
+
+    async def story() -> None:
+        made = await world.new(ONE)
+        lease = await world.must_lease()
+        await put(world, lease, "a.log", b"say hunter2")
+        about = lease.attempt.attempt_id
+        assert [one.hook for one in world.processing.told(about)] == ["secrets"]
+        await world.orchestrator.terminate(LOCAL_TENANT, made.instance_id, LOCAL_PRINCIPAL)
+        with pytest.raises(StaleFence):
+            await world.execution.heartbeat(about, lease.attempt.fence, None)
+        assert world.processing.told(about) == ()
 
     run(story())
 

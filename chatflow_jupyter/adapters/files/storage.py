@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import re
-import stat
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import BinaryIO
 from chatflow_jupyter.domain.errors import InvalidInput, NotFound, StorageFull, StoreDamaged, Unreachable
 from chatflow_jupyter.domain.ids import Sha256, TenantId
 from chatflow_jupyter.ports.records import Stored
+from chatflow_jupyter.regular_files import open_regular
 
 from .durable import (
     PIECE_BYTES,
@@ -76,14 +76,7 @@ class LocalArtifactStorage:
         return await asyncio.to_thread(self._collect_uploads, older_than_sec)
 
     def _put_file(self, tenant_id: TenantId, source: Path) -> Stored:
-        try:
-            handle = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise InvalidInput(f"{source}: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise InvalidInput(f"{source}: not a regular file")
-        with os.fdopen(handle, "rb") as file:
+        with open_regular(source) as file:
             return self._store(tenant_id, iter(lambda: file.read(PIECE_BYTES), b""))
 
     def _put_bytes(self, tenant_id: TenantId, content: bytes) -> Stored:

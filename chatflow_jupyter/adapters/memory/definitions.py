@@ -69,11 +69,15 @@ class MemoryDefinitions:
         found = [each for each in self._tables.deprecations.values() if each.tenant_id == tenant_id]
         return tuple(sorted(found, key=lambda each: (each.name, each.version)))
 
-    async def versions_in_use(self, tenant_id: TenantId) -> Mapping[str, VersionUse]:
+    async def versions_in_use(self, tenant_id: TenantId, name: str | None = None) -> Mapping[str, VersionUse]:
         """See the port."""
-        of_tenant = [node for (tenant, _), node in self._tables.instances.items() if tenant == tenant_id]
-        every = Counter(node.definition.schema_id for node in of_tenant)
-        unfinished = Counter(node.definition.schema_id for node in of_tenant if not node.ended)
+        wanted = [
+            node
+            for (tenant, _), node in self._tables.instances.items()
+            if tenant == tenant_id and name in (None, node.definition.name)
+        ]
+        every = Counter(node.definition.schema_id for node in wanted)
+        unfinished = Counter(node.definition.schema_id for node in wanted if not node.ended)
         return {
             named: VersionUse(instances=count, unfinished=unfinished[named]) for named, count in every.items()
         }

@@ -50,11 +50,18 @@ class MemorySchedules:
         self._tables.changes.announce()
 
     async def schedule_log(
-        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int = 100
+        self,
+        tenant_id: TenantId,
+        schedule_id: ScheduleId,
+        limit: int = 100,
+        *,
+        after: int = 0,
+        until: int | None = None,
     ) -> Sequence[ScheduleEntry]:
         """See the port."""
         kept = self._tables.schedule_log.get((tenant_id, schedule_id), [])
-        return tuple(entry for _, entry in reversed(kept))[:limit]
+        wanted = [entry for seq, entry in kept if seq > after and (until is None or seq <= until)]
+        return tuple(reversed(wanted))[:limit]
 
     async def due_schedules(
         self, now: datetime, limit: int = 100, *, after: DueSchedule | None = None

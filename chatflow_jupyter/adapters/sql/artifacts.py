@@ -21,11 +21,12 @@ from chatflow_jupyter.domain.ids import AttemptId, InstanceId, Sha256, TenantId
 from chatflow_jupyter.ports.records import ArtifactRecord
 
 from .attempts import attempt
+from .definition_tables import definitions
 from .dialects import Upsert
 from .encoding import optional_us, to_us
 from .leases import leased
 from .rows import artifact_columns, artifact_of
-from .schema import artifacts, blobs, definitions, journal
+from .schema import artifacts, blobs, journal
 from .statements import Statement
 
 

@@ -8,8 +8,8 @@ from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.ports.records import DefinitionRecord
 
 from . import audit
+from .definition_tables import definitions
 from .rows import definition_columns, definition_of
-from .schema import definitions
 from .statements import Statement
 
 _THIS = (

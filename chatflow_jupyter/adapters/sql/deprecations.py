@@ -13,10 +13,11 @@ from chatflow_jupyter.ports.records import Deprecation, VersionUse
 
 from . import audit
 from .damage import decodes
+from .definition_tables import deprecations
 from .definitions import definition
-from .dialects import Upsert, text_within
+from .dialects import Upsert
 from .encoding import from_us, optional_time, optional_us, text, to_us
-from .schema import deprecations, instances
+from .schema import instances
 from .statements import Statement
 
 
@@ -33,7 +34,7 @@ _THIS = (
     deprecations.c.name == bindparam("named"),
     deprecations.c.version == bindparam("exactly"),
 )
-_PINNED = text_within(instances.c.birth, "version").label("version")
+_BY_VERSION = (instances.c.name, instances.c.version, instances.c.status)
 
 PUT_DEPRECATION = Statement(_put)
 WITHDRAW_DEPRECATION = Statement(
@@ -46,11 +47,13 @@ SELECT_DEPRECATION = Statement(select(*deprecations.c).where(*_THIS))
 DEPRECATIONS = Statement(
     select(*deprecations.c).where(_OF_TENANT).order_by(deprecations.c.name, deprecations.c.version)
 )
-INSTANCES_BY_VERSION = Statement(
-    select(instances.c.name, _PINNED, instances.c.status, func.count().label("instances"))
+_USE = (
+    select(*_BY_VERSION, func.count().label("instances"))
     .where(instances.c.tenant_id == bindparam("tenant"))
-    .group_by(instances.c.name, _PINNED, instances.c.status)
+    .group_by(*_BY_VERSION)
 )
+USE_OF_ALL = Statement(_USE)
+USE_OF_ONE = Statement(_USE.where(instances.c.name == bindparam("named")))
 
 
 def deprecation_columns(deprecation: Deprecation) -> dict[str, Any]:
@@ -104,10 +107,15 @@ def deprecations_of(connection: Connection, tenant_id: TenantId) -> tuple[Deprec
     return tuple(map(deprecation_of, DEPRECATIONS.run(connection, tenant=tenant_id)))
 
 
-def versions_in_use(connection: Connection, tenant_id: TenantId) -> dict[str, VersionUse]:
-    """Return how many instances each version has; those whose row is damaged are nobody's."""
+def versions_in_use(connection: Connection, tenant_id: TenantId, name: str | None) -> dict[str, VersionUse]:
+    """Return how many instances each version has, from the index alone; no row of an instance is read."""
     found: dict[str, VersionUse] = {}
-    for row in INSTANCES_BY_VERSION.run(connection, tenant=tenant_id):
+    rows = (
+        USE_OF_ALL.run(connection, tenant=tenant_id)
+        if name is None
+        else USE_OF_ONE.run(connection, tenant=tenant_id, named=name)
+    )
+    for row in rows:
         if row.version is None:
             continue
         named = f"{row.name}@{row.version}"

@@ -13,7 +13,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    case,
     event,
     func,
 )
@@ -90,11 +89,6 @@ def put_conditions_on_indexes(metadata: MetaData) -> None:
         if connection.dialect.name == "postgresql":
             for index in (index for table in target.tables.values() for index in table.indexes):
                 index.dialect_options["postgresql"]["where"] = index.info.get(_CONDITION)
-
-
-def text_within(column: ColumnElement[str], key: str) -> ColumnElement[str]:
-    """Return what stands under `key` of the JSON object in a text column; NULL where there is none."""
-    return case((func.json_valid(column) == 1, func.json_extract(column, f"$.{key}")))
 
 
 def rarely(condition: ColumnElement[bool]) -> ColumnElement[bool]:

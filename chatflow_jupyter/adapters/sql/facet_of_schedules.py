@@ -36,10 +36,18 @@ class SqlSchedules:
         await self._database.write(lambda c: schedules.change(c, step, act))
 
     async def schedule_log(
-        self, tenant_id: TenantId, schedule_id: ScheduleId, limit: int = 100
+        self,
+        tenant_id: TenantId,
+        schedule_id: ScheduleId,
+        limit: int = 100,
+        *,
+        after: int = 0,
+        until: int | None = None,
     ) -> Sequence[ScheduleEntry]:
         """See the port."""
-        return await self._database.read(lambda c: schedules.log(c, tenant_id, schedule_id, limit))
+        return await self._database.read(
+            lambda c: schedules.log(c, tenant_id, schedule_id, limit, after, until)
+        )
 
     async def due_schedules(
         self, now: datetime, limit: int = 100, *, after: DueSchedule | None = None

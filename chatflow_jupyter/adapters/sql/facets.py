@@ -78,9 +78,9 @@ class SqlDefinitions:
         """See the port."""
         return await self._database.read(lambda c: deprecations.deprecations_of(c, tenant_id))
 
-    async def versions_in_use(self, tenant_id: TenantId) -> Mapping[str, VersionUse]:
+    async def versions_in_use(self, tenant_id: TenantId, name: str | None = None) -> Mapping[str, VersionUse]:
         """See the port."""
-        return await self._database.read(lambda c: deprecations.versions_in_use(c, tenant_id))
+        return await self._database.read(lambda c: deprecations.versions_in_use(c, tenant_id, name))
 
 
 class SqlInstances:

@@ -13,7 +13,7 @@ from chatflow_jupyter.ports.records import Waiver
 from . import audit
 from .encoding import to_us
 from .gate_rows import vote_of, waiver_columns, waiver_of
-from .schema import decisions, waivers
+from .gate_tables import decisions, waivers
 from .statements import Statement
 
 _OF_TENANT = waivers.c.tenant_id == bindparam("tenant")

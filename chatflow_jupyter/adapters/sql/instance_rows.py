@@ -73,6 +73,7 @@ def birth_columns(instance: Instance) -> dict[str, Any]:
         "child_index": parent.index if parent else None,
         "feature_id": instance.feature_id,
         "name": reference.name,
+        "version": reference.version,
         "created_at": to_us(instance.created_at),
         "birth": to_json(birth),
     }

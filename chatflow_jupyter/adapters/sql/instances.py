@@ -24,15 +24,16 @@ from . import (
     usage,
 )
 from .gate_rows import vote_columns
+from .gate_tables import decisions
 from .instance_rows import birth_columns, same_birth, state_columns
-from .schema import decisions, instances
+from .schema import instances
 from .statements import Statement
 
 _THIS = (instances.c.tenant_id == bindparam("tenant"), instances.c.instance_id == bindparam("instance"))
 _STATE = ("seq", "status", "waiting_reason", "paused", "phase", "state")
 _BIRTH = (
     *("root_id", "parent_id", "parent_phase", "child_index"),
-    *("feature_id", "name", "created_at", "birth"),
+    *("feature_id", "name", "version", "created_at", "birth"),
 )
 
 INSERT_INSTANCE = Statement(insert(instances))

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, ForeignKeyConstraint, Row, Table, exists, select
 from sqlalchemy.exc import DBAPIError
 
-from . import audit_tables, outcome_tables, rows, schedule_tables, schema
+from . import audit_tables, definition_tables, gate_tables, outcome_tables, rows, schedule_tables, schema
 from .audit import audit_row_of, end_of, faults_of_chains
 from .damage import DamagedRow, decodes, only_text
 from .deprecations import deprecation_of
@@ -37,12 +37,12 @@ def blob_of(row: Row[Any]) -> Row[Any]:
 
 
 DECODERS: tuple[tuple[Table, Callable[[Row[Any]], object]], ...] = (
-    (schema.definitions, rows.definition_of),
-    (schema.deprecations, deprecation_of),
+    (definition_tables.definitions, rows.definition_of),
+    (definition_tables.deprecations, deprecation_of),
     (schema.instances, instance_of),
     (schema.attempts, rows.attempt_of),
-    (schema.decisions, vote_of),
-    (schema.waivers, waiver_of),
+    (gate_tables.decisions, vote_of),
+    (gate_tables.waivers, waiver_of),
     (schema.request_keys, answer_of),
     (schema.events, rows.event_of),
     (schema.continuations, rows.continuation_of),

@@ -56,7 +56,7 @@ INSERT_ENTRY = Statement(insert(schedule_log))
 FORGET_ENTRIES = Statement(delete(schedule_log).where(*_LOGGED, schedule_log.c.seq <= bindparam("until")))
 SELECT_ENTRIES = Statement(
     select(*schedule_log.c)
-    .where(*_LOGGED)
+    .where(*_LOGGED, schedule_log.c.seq > bindparam("after"), schedule_log.c.seq <= bindparam("until"))
     .order_by(schedule_log.c.seq.desc(), schedule_log.c.place.desc())
     .limit(bindparam("most"))
 )
@@ -115,11 +115,17 @@ def schedules_of(connection: Connection, tenant_id: TenantId) -> tuple[Schedule,
 
 
 def log(
-    connection: Connection, tenant_id: TenantId, schedule_id: ScheduleId, limit: int
+    connection: Connection,
+    tenant_id: TenantId,
+    schedule_id: ScheduleId,
+    limit: int,
+    after: int,
+    until: int | None,
 ) -> tuple[ScheduleEntry, ...]:
-    """Return what became of its times, the latest first."""
-    rows = SELECT_ENTRIES.run(connection, tenant=tenant_id, this=schedule_id, most=limit)
-    return tuple(map(entry_of, rows))
+    """Return what became of its times at changes behind `after` and up to `until`, the latest first."""
+    last = MOST if until is None else until
+    this = {"tenant": tenant_id, "this": schedule_id, "after": after, "until": last}
+    return tuple(map(entry_of, SELECT_ENTRIES.run(connection, **this, most=limit)))
 
 
 def due(

@@ -17,7 +17,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    false,
     text,
 )
 from sqlalchemy.sql.elements import TextClause
@@ -27,7 +26,7 @@ from .dialects import GROWING_ID, TEXT, clustered, growing, only, put_conditions
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0010_pre"
+REVISION = "0011_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -66,40 +65,6 @@ tenants = Table(
     **clustered(),
 )
 
-definitions = Table(
-    "definitions",
-    metadata,
-    _text("tenant_id"),
-    _text("name"),
-    _text("version"),
-    _text("content_hash"),
-    _text("bundle_sha256"),
-    _text("entry"),
-    _text("definition"),
-    _text("pins"),
-    _time("published_at"),
-    PrimaryKeyConstraint("tenant_id", "name", "version"),
-    Index("definitions_by_bundle", "tenant_id", "bundle_sha256"),
-)
-
-deprecations = Table(
-    "deprecations",
-    metadata,
-    _text("tenant_id"),
-    _text("name"),
-    _text("version"),
-    _text("principal"),
-    _text("reason"),
-    _time("deprecated_at"),
-    _time("withdrawn_at", null=True),
-    PrimaryKeyConstraint("tenant_id", "name", "version"),
-    ForeignKeyConstraint(
-        ["tenant_id", "name", "version"],
-        ["definitions.tenant_id", "definitions.name", "definitions.version"],
-    ),
-    **clustered(),
-)
-
 instances = Table(
     "instances",
     metadata,
@@ -118,6 +83,7 @@ instances = Table(
     _text("waiting_reason", null=True),
     Column("paused", Boolean, nullable=False),
     _text("phase", null=True),
+    Column("version", TEXT, nullable=True, comment="NULL where a row of an older home could not be read"),
     Column("birth", Text, nullable=False, comment="JSON: what hardly ever changes after creation"),
     Column("state", Text, nullable=False, comment="JSON: the rest"),
     PrimaryKeyConstraint("tenant_id", "instance_id"),
@@ -128,6 +94,7 @@ instances = Table(
         unique=True,
         **only(text("parent_id IS NOT NULL")),
     ),
+    Index("instances_by_version", "tenant_id", "name", "version", "status"),
     Index("roots", "tenant_id", "born", **only(IS_ROOT)),
     Index("roots_by_feature", "tenant_id", "feature_id", "born", **only(IS_ROOT)),
 )
@@ -168,43 +135,6 @@ attempts = Table(
         **only(IS_LEASED),
     ),
     Index("open_attempts", "tenant_id", "root_id", **only(IS_OPEN)),
-)
-
-decisions = Table(
-    "decisions",
-    metadata,
-    _text("tenant_id"),
-    _text("instance_id"),
-    Column("seq", BigInteger, nullable=False),
-    _text("phase"),
-    _text("principal"),
-    _text("decision"),
-    _time("decided_at"),
-    _text("reason", null=True),
-    _text("data"),
-    Column("shown", Text, nullable=True, comment="hash over the artifacts there were to see"),
-    Column("claimed", Boolean, nullable=False, server_default=false(), comment="the name was not verified"),
-    PrimaryKeyConstraint("tenant_id", "instance_id", "seq", "phase", "principal"),
-    _of_instance(),
-    **clustered(),
-)
-
-waivers = Table(
-    "waivers",
-    metadata,
-    _text("tenant_id"),
-    _text("waiver_id"),
-    _text("name"),
-    _text("phase"),
-    _text("feature_id", null=True),
-    _text("principal"),
-    _text("reason"),
-    _time("created_at"),
-    _time("expires_at"),
-    _time("revoked_at", null=True),
-    PrimaryKeyConstraint("tenant_id", "waiver_id"),
-    Index("waivers_by_gate", "tenant_id", "name", "phase", "expires_at"),
-    **clustered(),
 )
 
 request_keys = Table(

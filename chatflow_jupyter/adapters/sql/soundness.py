@@ -14,7 +14,7 @@ from chatflow_jupyter.domain.errors import ChatFlowError, StoreDamaged
 from chatflow_jupyter.ports.artifact_storage import IArtifactStorage
 from chatflow_jupyter.ports.records import Soundness
 
-from . import schema
+from . import definition_tables, schema
 from .damage import DamagedRow
 from .dialects import DRIVER_ERRORS
 from .read_only import ReadOnlyDatabase
@@ -45,8 +45,8 @@ def _users(table: Table, column: str) -> Statement:
     )
 
 
-_ARTIFACTS, _BUNDLES = _users(schema.artifacts, "sha256"), _users(schema.definitions, "bundle_sha256")
-_ENTRIES = _users(schema.journal, "sha256")
+_ARTIFACTS, _ENTRIES = _users(schema.artifacts, "sha256"), _users(schema.journal, "sha256")
+_BUNDLES = _users(definition_tables.definitions, "bundle_sha256")
 
 
 async def examine(path: Path, artifacts: IArtifactStorage, *, read: bool, most: int) -> Soundness:

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 
-from chatflow_jupyter.domain.audit import AuditEnd, AuditRow
+from chatflow_jupyter.domain.audit import AuditEnd, AuditRow, told
 from chatflow_jupyter.domain.errors import InternalError, InvalidInput
 from chatflow_jupyter.domain.ids import Principal, Sha256, TenantId
 from chatflow_jupyter.domain.json_values import JsonObject
@@ -108,14 +108,7 @@ def audit_object(row: AuditRow) -> JsonObject:
     return {
         "position": row.position,
         "at": shown_time(act.at),
-        "principal": act.principal,
-        "claimed": act.claimed,
-        "verb": act.verb,
-        "kind": act.kind,
-        "subject": act.subject,
-        "about": act.about,
-        "outcome": act.outcome,
-        "reason": act.reason,
+        **told(act),
         "idempotency_key": act.key,
         "request_sha256": act.request_sha256,
         "sha256": row.sha256,

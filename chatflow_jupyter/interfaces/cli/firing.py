@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 
 from chatflow_jupyter.domain.errors import StoreDamaged
-from chatflow_jupyter.domain.ids import ScheduleId
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.schedule_wording import entry_line
 from chatflow_jupyter.interfaces.cli.session import Session, in_session
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
+from chatflow_jupyter.services.schedule_news import ScheduleNews
 
 LOOK_EVERY_SEC = 1.0
 PAUSE_BETWEEN_LOOKS_SEC = 0.2
@@ -25,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     async def drive(session: Session) -> int:
         app, engine = session.app, session.app.engine
         assert engine is not None
-        telling = Telling(session=session, began=app.clock.now())
+        telling = Telling(news=ScheduleNews(app.schedules, session.tenant_id, app.clock.now()))
         say("starting what is due, until interrupted")
         while True:
             seen = app.storage.change_token()
@@ -46,26 +45,16 @@ def run(options: argparse.Namespace) -> int:
 class Telling:
     """Prints what became of the times of each schedule since that was told last."""
 
-    session: Session
-    began: datetime
-    told: dict[ScheduleId, datetime] = field(default_factory=dict)
+    news: ScheduleNews
     fault: str = ""
 
     async def tell(self) -> None:
         """Print what is new; a schedule that cannot be read ends nothing, and is named once."""
         try:
-            await self._tell()
+            async for schedule, entry in self.news.all():
+                print(f"{safe_line(schedule.name)}  {entry_line(schedule, entry)}", flush=True)
             self.fault = ""
         except StoreDamaged as error:
             if error.message != self.fault:
                 say(f"{error.message}; what is started is not told, but goes on")
             self.fault = error.message
-
-    async def _tell(self) -> None:
-        schedules = self.session.app.schedules
-        for schedule in await schedules.all(self.session.tenant_id, removed=True):
-            since = self.told.get(schedule.schedule_id, self.began)
-            log = await schedules.log(schedule, MOST_TOLD)
-            for entry in reversed([one for one in log if one.at > since]):
-                self.told[schedule.schedule_id] = entry.at
-                print(f"{safe_line(schedule.name)}  {entry_line(schedule, entry)}", flush=True)
