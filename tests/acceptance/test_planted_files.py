@@ -1,5 +1,8 @@
 """A notebook that puts pipes, links and endless folders where the runner and its successors look."""
 
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 
 from tests.acceptance.product import Product
@@ -30,6 +33,14 @@ for _ in range(1500):
 mark("planted")
 wait_for("go")
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_endless_is_left(product: Product) -> Iterator[None]:
+    """Python cannot remove a folder as deep as this: pytest would fail for days."""
+    yield
+    product.kill_everything()
+    subprocess.run(["rm", "-rf", product.home / "work"], check=True)
 
 
 @pytest.mark.parametrize("killed", [False, True])
