@@ -192,3 +192,14 @@ def test_a_phase_that_succeeded_with_bad_news_shows_it(severity: str, sign: str,
     line = next(line for line in lines if any("collect" in text for text, _ in line))
     assert (f"{sign} ", style) in line
     assert any("a notebook broke" in text for text, _ in line)
+
+
+@pytest.mark.parametrize("width", [44, 60, 80])
+@pytest.mark.parametrize("length", [4, 24, 64])
+def test_the_id_at_the_top_is_whole_however_long_the_name_is(width: int, length: int) -> None:
+    material = busy_review()
+    root = replace(material.root, definition=replace(material.root.definition, name="n" * length))
+    lines = picture(replace(material, root=root), FANCY, width=width, max_children=5)
+    head = "".join(text for text, _ in lines[0])
+    assert head.startswith("nn")
+    assert root.instance_id in head.split()

@@ -6,6 +6,7 @@ import os
 import pty
 import struct
 import termios
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -148,20 +149,51 @@ def test_a_table_is_as_wide_as_its_own_terminal(columns: int, monkeypatch: pytes
     assert all(line.startswith(("NAME  ", "one   ", "two   ", "      word")) for line in lines)
 
 
-def test_where_words_do_not_fit_the_middle_of_a_table_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_beside_the_id_stands_below_it_and_no_word_is_torn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     row = [
         "wfi_01m88zgdjyk5f13gr12dgzpwsy",
         "waiting/approval",
         "standard-code-review@1.0.0+dev.67254139",
+        "2026-11-25 16:46:54",
         "5.5 s",
     ]
     with terminal_of(80) as stream:
-        lines = shown_table([row], ["ID", "STATUS", "WHAT", "TOOK"], stream).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert lines[1].startswith(f"{row[0]}  waiting/approval  standard")
-    assert lines[1].endswith("  5.5 s")
-    assert "".join(line.split("  ")[-1].strip() for line in lines[2:]).endswith("67254139")
+        shown = shown_table([row], ["ID", "STATUS", "WHAT", "STARTED", "TOOK"], stream)
+    assert shown.splitlines() == [
+        "ID                              STATUS",
+        "  WHAT                                     STARTED              TOOK",
+        "wfi_01m88zgdjyk5f13gr12dgzpwsy  waiting/approval",
+        "  standard-code-review@1.0.0+dev.67254139  2026-11-25 16:46:54  5.5 s",
+    ]
+
+
+WORDS = st.lists(st.text("abc-/@", min_size=1, max_size=90), max_size=12).map(" ".join)
+
+
+@given(
+    rows=st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), max_size=4),
+    columns=st.sampled_from([20, 60, 80, 132]),
+)
+def test_whatever_the_width_every_word_is_whole_and_only_what_fits_nowhere_is_too_wide(
+    rows: list[tuple[str, ...]], columns: int
+) -> None:
+    shown = table(rows, ["ID", "WHO", "WHAT", "WHY"], columns=columns)
+    words = Counter(word for row in rows for cell in row for word in cell.split())
+    assert Counter(shown.split()) == words + Counter(["ID", "WHO", "WHAT", "WHY"])
+    for line in shown.splitlines():
+        assert len(line) <= columns or max(map(len, line.split())) > columns - 2
+
+
+def test_one_path_wider_than_the_terminal_spoils_only_its_own_row() -> None:
+    path = "/a/folder" * 12
+    rows = [["home", "/home/you", "default"], ["path", path, "default"], ["level", "info", "default"]]
+    lines = table(rows, ["SETTING", "VALUE", "ORIGIN"], columns=80).splitlines()
+    place = lines[0].index("ORIGIN")
+    assert [len(lines), *(line[place:] for line in (lines[1], lines[3], lines[4]))] == [5, *["default"] * 3]
+    assert lines[2].endswith(path)
 
 
 def test_elsewhere_a_row_is_a_line() -> None:

@@ -22,7 +22,7 @@ from chatflow_jupyter.services.audits import Verified
 
 HEAD = ["ROW", "WHEN", "WHO", "DID", "TO", "ABOUT", "OUTCOME", "REASON"]
 MAX_LISTED = 1000
-MAX_SHOWN = 60
+MAX_SHOWN = 200
 _AGO = re.compile(r"(\d{1,5})([hd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", re.ASCII)

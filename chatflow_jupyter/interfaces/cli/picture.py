@@ -43,19 +43,22 @@ def picture(snapshot: Snapshot, glyphs: Glyphs, *, width: int, max_children: int
     """Return the whole picture, each line at most `width` columns, at most `max_children` shown a phase."""
     rows = _rows(snapshot, glyphs, max_children)
     room = min(max((len(row.rail) + len(row.name) + 2 for row in rows), default=0), NAME_COLUMNS, width // 2)
-    return [_header(snapshot, width), *(_line(row, glyphs, width, room) for row in rows)]
+    return [_header(snapshot, glyphs, width), *(_line(row, glyphs, width, room) for row in rows)]
 
 
-def _header(snapshot: Snapshot, width: int) -> Line:
+def _header(snapshot: Snapshot, glyphs: Glyphs, width: int) -> Line:
     root = snapshot.root
     status = root.shown_status
     if root.waiting_reason is WaitingReason.CHILDREN and not root.paused:
         status = snapshot.tree.status
     took = shown_duration(duration_of(root, snapshot.at))
+    ident, version = f"  {root.instance_id}", f" {root.definition.version}"
+    room = max(width - len(ident) - len(f"  {status}"), 1)  # the id stays whole, to be copied
+    name = root.definition.name
     spans: list[Span] = [
-        (root.definition.name, "bold"),
-        ("" if width < NARROW else f" {root.definition.version}", "dim"),
-        (f"  {root.instance_id}", "dim"),
+        (name if len(name) <= room else name[: room - 1] + glyphs.ellipsis[:1], "bold"),
+        ("" if width < NARROW or len(name + version) > room else version, "dim"),
+        (ident, "dim"),
         (f"  {status}", STATUS_STYLE.get(status, "")),
         (f"  {took}" if took else "", "dim"),
         (f"  feature {safe_line(root.feature_id, 40)}" if root.feature_id else "", "dim"),

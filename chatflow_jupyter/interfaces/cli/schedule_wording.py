@@ -12,7 +12,7 @@ from chatflow_jupyter.interfaces.cli.shapes import shown_time
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
 
 HEAD = ["NAME", "STATE", "WHEN", "WHAT", "NEXT", "LAST"]
-MAX_CELL = 60
+MAX_CELL = 200
 MAX_DETAIL = 300
 
 

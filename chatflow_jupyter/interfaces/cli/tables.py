@@ -9,10 +9,8 @@ from typing import TextIO
 from chatflow_jupyter.interfaces.cli.terminal import width
 
 GAP = 2
-SHORT = 12
-"""How long a cell is that is never wrapped: a number and its unit, a time."""
-LEAST = 8
-"""How narrow a column in the middle may become."""
+NARROW = 24
+"""How wide a column stays, if it ever was: prose reads badly below, and a moment would be torn apart."""
 
 
 def shown_table(rows: Sequence[Sequence[str]], head: Sequence[str], stream: TextIO) -> str:
@@ -21,42 +19,86 @@ def shown_table(rows: Sequence[Sequence[str]], head: Sequence[str], stream: Text
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, columns: int | None = None) -> str:
-    """Return rows under a head, columns aligned, two spaces apart; the last column is not padded.
+    """Return rows under a head, columns aligned, two spaces apart; the last of a line is not padded.
 
-    In `columns` cells are wrapped between words, the widest first, and where that is not enough, in the
-    middle of words. Short cells are not wrapped, and the words of the first column and the last stay whole:
-    an id or a path that is copied has to be one. Where even that is too wide, the terminal wraps.
+    In `columns` cells are wrapped between words, the widest first, and where that is not enough, what does
+    not fit any more stands below, indented, in the head as in every row. No word is ever torn: an id or a
+    path that is copied has to be one. What is wider than the terminal reaches over its edge, and in that row
+    the cells behind it stand below it.
     """
     lines = [list(head), *map(list, rows)]
-    sizes = [max(len(line[number]) for line in lines) for number in range(len(head))]
+    sizes = [max(_size(line[number], columns) for line in lines) for number in range(len(head))]
+    groups = [range(len(head))]
     if columns is not None:
-        room = columns - GAP * (len(head) - 1)
-        least = [max(_longest_word(line[number]) for line in lines) for number in range(len(head))]
-        sizes = _fitted(sizes, least, room)
-        middle = range(1, len(head) - 1)
-        least = [min(size, LEAST) if n in middle else size for n, size in enumerate(sizes)]
-        sizes = _fitted(sizes, least, room)
-    return "\n".join(shown for line in lines for shown in _wrapped(line, sizes))
+        narrow = min(NARROW, columns - GAP)
+        words = [max(_word(line[number], columns) for line in lines) for number in range(len(head))]
+        least = [min(size, max(narrow, word)) for size, word in zip(sizes, words, strict=True)]
+        groups = _groups(least, columns)
+        sizes = [size for group in groups for size in _fitted(sizes, least, group, columns)]
+    return "\n".join(
+        " " * _indent(group) + shown
+        for line in lines
+        for group in groups
+        if line is lines[0] or any(line[number] for number in group)
+        for shown in _wrapped(line[group.start : group.stop], sizes[group.start : group.stop])
+    )
 
 
-def _longest_word(cell: str) -> int:
-    return len(cell) if len(cell) <= SHORT else max(map(len, cell.split()), default=0)
+def _size(cell: str, columns: int | None) -> int:
+    """Return how wide a cell would like to be; one that fits nowhere has no say for the others."""
+    fits = columns is None or _longest(cell) <= columns - GAP
+    return len(cell) if fits else min(len(cell), NARROW)
 
 
-def _fitted(sizes: list[int], least: list[int], room: int) -> list[int]:
-    """Take from the widest columns that can give until all fit into `room`, or none can give more."""
-    sizes = list(sizes)
-    while sum(sizes) > room:
-        giving = [number for number, size in enumerate(sizes) if size > least[number]]
+def _word(cell: str, columns: int) -> int:
+    longest = _longest(cell)
+    return longest if longest <= columns - GAP else 0
+
+
+def _longest(cell: str) -> int:
+    return max(map(len, cell.split()), default=0)
+
+
+def _groups(least: Sequence[int], columns: int) -> list[range]:
+    """Return which columns stand beside each other: as many as fit, the others below them."""
+    groups = [range(1)]
+    for number in range(1, len(least)):
+        longer = range(groups[-1].start, number + 1)
+        if sum(least[n] for n in longer) <= _room(longer, columns):
+            groups[-1] = longer
+        else:
+            groups.append(range(number, number + 1))
+    return groups
+
+
+def _indent(group: range) -> int:
+    return GAP if group.start else 0
+
+
+def _room(group: range, columns: int) -> int:
+    return columns - _indent(group) - GAP * (len(group) - 1)
+
+
+def _fitted(sizes: Sequence[int], least: Sequence[int], group: range, columns: int) -> list[int]:
+    """Take from the widest columns that can give until all fit beside each other, or none can give more."""
+    fitted = {number: sizes[number] for number in group}
+    while sum(fitted.values()) > _room(group, columns):
+        giving = [number for number in group if fitted[number] > least[number]]
         if not giving:
             break
-        sizes[max(giving, key=lambda number: sizes[number])] -= 1
-    return sizes
+        fitted[max(giving, key=lambda number: fitted[number])] -= 1
+    return list(fitted.values())
 
 
 def _wrapped(line: Sequence[str], sizes: Sequence[int]) -> list[str]:
+    for number in range(1, len(line)):
+        if _longest(line[number - 1]) > sizes[number - 1]:
+            behind = [*[""] * number, *line[number:]]
+            return _wrapped(line[:number], sizes[:number]) + (_wrapped(behind, sizes) if any(behind) else [])
     cells = [
-        [cell] if len(cell) <= size else textwrap.wrap(cell, size, break_on_hyphens=False)
+        textwrap.wrap(cell, size, break_on_hyphens=False, break_long_words=False)
+        if len(cell) > size
+        else [cell]
         for cell, size in zip(line, sizes, strict=True)
     ]
     height = max(map(len, cells))

@@ -17,7 +17,7 @@ from chatflow_jupyter.ports.records import Waiver
 from chatflow_jupyter.services.waivers import NewWaiver, check_new
 
 HEAD = ["ID", "STATE", "GATE", "FEATURE", "UNTIL", "BY", "REASON"]
-MAX_REASON_SHOWN = 60
+MAX_REASON_SHOWN = 200
 _FROM_NOW = re.compile(r"\+(\d{1,5})([hd])", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(_DAY.pattern + r"[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
