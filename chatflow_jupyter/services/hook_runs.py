@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from chatflow_jupyter.domain.advance import parameters_of
+from chatflow_jupyter.domain.decision import ContinuationKind
 from chatflow_jupyter.domain.definition import Phase
 from chatflow_jupyter.domain.errors import ChatFlowError, InternalError, NotFound, StoreDamaged
 from chatflow_jupyter.domain.hooks import AttemptAhead, AttemptBehind, HookAnswer
@@ -111,6 +112,23 @@ class HookRuns:
         known = await self._storage.artifacts(instance.tenant_id, instance.instance_id)
         made = tuple(one.name for one in known if (one.phase, one.attempt) == (phase.name, asked.attempt))
         return await self._hooks.after(_behind(instance, phase, asked, content, made))
+
+
+async def forget_moot(storage: IStateStorage) -> None:
+    """Drop notes that ask for hooks whose verdict nobody waits for any more.
+
+    While a hook is being asked, a deadline or a person may end what asked. Its note would stand until the
+    hook has answered, as if something were left to do.
+    """
+    after = 0
+    while rows := await storage.continuations(after=after):
+        for row in rows:
+            note = row.continuation
+            if note.kind is ContinuationKind.RUN_HOOKS:
+                instance = await storage.instance(row.tenant_id, note.instance_id)
+                if instance.hooks_asked is None:
+                    await storage.drop_continuations([row.continuation_id])
+        after = rows[-1].continuation_id
 
 
 def _ahead(instance: Instance, phase: Phase, asked: HooksAsked, content: bytes) -> AttemptAhead:

@@ -215,3 +215,28 @@ def test_doctor_says_what_is_in_force(product: Product) -> None:
     (check,) = [one for one in looked["checks"] if one["name"] == "hooks"]
     assert check["found"] == "style (closed), secrets (open); before: style; artifacts: secrets"
     assert check["level"] == "ok"
+
+
+LATE = "name: late\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb, deadline_sec: 3}\n"
+PARENT = (
+    "name: parent\nautomation_level: 100\ndeadline_sec: 3\nphases:\n"
+    "  - {name: all, children: {schema: ./child.yaml, items: [1]}}\n"
+)
+
+
+@pytest.mark.parametrize("parent", [False, True])
+def test_what_a_deadline_ended_while_a_hook_was_asked_is_not_said_to_go_on(
+    product: Product, workshop: Workshop, parent: bool
+) -> None:
+    folder = workshop.template("late", PARENT if parent else LATE, child__yaml=ONE)
+    workshop.notebook("late/one.ipynb", ["mark('ran')"])
+    site = lay(workshop.folder / "site", "slow_plugin", SLOW, slow="Slow")
+    product.home.mkdir()
+    (product.home / "hooks.toml").write_text(f"[slow]\nroom = {json.dumps(str(workshop.room))}\n")
+    hooked = {"PYTHONPATH": str(site), "CHATFLOW_HOOKS__ENABLED": "slow"}
+    ended = product.run("run", folder, status=4, timeout_sec=30, **hooked)
+    assert calls(workshop) == ["before"], "the hook was being asked"
+    assert "deadline_exceeded" in ended.out
+    assert "goes on in the background" not in ended.err
+    product.none_left()
+    assert workshop.marks["ran"] == 0

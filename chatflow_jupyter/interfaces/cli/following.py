@@ -122,6 +122,10 @@ class Follower:
             return False
         if instance.paused or instance.waiting_reason in PEOPLE:
             return True
+        if self.session.app.engine is not None:
+            from chatflow_jupyter.services.hook_runs import forget_moot
+
+            await forget_moot(self.session.app.storage)
         unfinished = await self.session.app.storage.unfinished_trees()
         return all(tree.root_id != instance.root_id for tree in unfinished)
 

@@ -147,13 +147,18 @@ async def _going_on(session: Session) -> AsyncIterator[None]:
 
 
 async def _hand_on(session: Session) -> None:
+    from chatflow_jupyter.services.hook_runs import forget_moot
+
     engine = session.app.engine
     if engine is None:
         return
     session.app.check_home()  # in the background it would be made anew
     engine.hand_on()
+    storage = session.app.storage
     with suppress(ChatFlowError):  # it only cannot be told: the engine looks again when it leaves
-        for tree in await session.app.storage.unfinished_trees():
+        if any(tree.owner_id == engine.owner_id for tree in await storage.unfinished_trees()):
+            await forget_moot(storage)
+        for tree in await storage.unfinished_trees():
             if tree.owner_id == engine.owner_id:
                 say(f"{tree.root_id} goes on in the background: {session.command('watch', tree.root_id)}")
 
