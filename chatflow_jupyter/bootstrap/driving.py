@@ -48,7 +48,7 @@ async def driving(
     engine = Engine(storage, dispatcher, owner, is_alive, hand_over if role == "foreground" else None)
     await engine.register()
     await recovery.sweep()
-    serving = child.run(_execution_for(app, pinned, owner_id), engine.runner_gone)
+    serving = child.run(_execution_for(app, pinned, engine), engine.runner_gone)
     relaying, calling = Relay(storage, app.bus).run(), runs.run(dispatcher.apply_note)
     try:
         working = (dispatcher.run(), engine.watch(), _firing(app, owner_id))
@@ -80,7 +80,7 @@ def _dispatcher_for(
     )
 
 
-def _execution_for(app: "ChatFlow", pinned: PinnedDefinitions, owner_id: OwnerId) -> Execution:
+def _execution_for(app: "ChatFlow", pinned: PinnedDefinitions, engine: Engine) -> Execution:
     """Return what this process's runner may ask."""
     return Execution(
         app.storage,
@@ -88,9 +88,10 @@ def _execution_for(app: "ChatFlow", pinned: PinnedDefinitions, owner_id: OwnerId
         app.orchestrator,
         pinned,
         app.clock,
-        owner_id=owner_id,
+        owner_id=engine.owner_id,
         lease_sec=app.settings.runner_lease_sec,
         processing=app.processing,
+        may_start=engine.may_start,
     )
 
 

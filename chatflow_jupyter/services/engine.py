@@ -38,6 +38,21 @@ class Engine:
         self._hand_over = hand_over
         self._driven: set[InstanceId] = set()
         self._hands_on = False
+        self._may_start = asyncio.Event()
+        self._may_start.set()
+
+    @property
+    def may_start(self) -> asyncio.Event:
+        """Set while attempts may be started here."""
+        return self._may_start
+
+    def hold_attempts(self) -> None:
+        """Start no attempt until `start_attempts`: this process may end before it could see one through."""
+        self._may_start.clear()
+
+    def start_attempts(self) -> None:
+        """Start what is queued in the trees driven here, and what comes."""
+        self._may_start.set()
 
     @property
     def owner_id(self) -> OwnerId:

@@ -59,10 +59,11 @@ class Execution:
         owner_id: OwnerId | None,
         lease_sec: float,
         processing: Processing | None = None,
+        may_start: asyncio.Event | None = None,
     ) -> None:
         """Lease only attempts of trees that `owner_id` drives (all, when None), for `lease_sec` at a time.
 
-        `processing` looks at what notebooks hand over.
+        `processing` looks at what notebooks hand over. While `may_start` is not set nothing is leased.
         """
         self._storage = storage
         self._artifacts = artifacts
@@ -72,12 +73,15 @@ class Execution:
         self._owner_id = owner_id
         self._lease_sec = lease_sec
         self._processing = processing
+        self._may_start = may_start
         self._held: dict[AttemptId, Held] = {}
 
     async def lease(self, runner_id: RunnerId, *, wait_sec: float) -> Lease | None:
         """See `IExecution`."""
         deadline = self._clock.monotonic() + wait_sec
         while True:
+            if not await self._may_lease(deadline):
+                return None
             seen = self._storage.change_token()
             row = await self._storage.claim(
                 runner_id, self._owner_id, now=self._clock.now(), lease_expires_at=self._expiry()
@@ -91,6 +95,14 @@ class Execution:
             lease = await self._start(row, runner_id)
             if lease is not None:
                 return lease
+
+    async def _may_lease(self, deadline: float) -> bool:
+        if self._may_start is None or self._may_start.is_set():
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(deadline - self._clock.monotonic(), 0)):
+                await self._may_start.wait()
+        return self._may_start.is_set()
 
     async def _start(self, row: AttemptRow, runner_id: RunnerId) -> Lease | None:
         started = AttemptStarted(attempt_id=row.attempt_id, fence=row.fence, runner_id=runner_id)

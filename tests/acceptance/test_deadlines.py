@@ -43,3 +43,34 @@ def test_a_deadline_that_passed_while_nothing_ran_is_told_and_acted_on_by_the_ne
     ended = product.run("status", waiting.instance_id, "--json").json
     assert (ended["status"], ended["failure"]["code"]) == ("failed", "deadline_exceeded")
     assert ended["due_at"] is None
+
+
+FALLING_BACK = (
+    "name: back\nautomation_level: 100\nphases:\n"
+    "  - {name: one, notebook: one.ipynb, deadline_sec: 3, next: [{to: end}], fallback: two, gate: {}}\n"
+    "  - {name: two, notebook: two.ipynb}\n"
+)
+
+
+def test_a_refused_command_that_acts_on_a_deadline_cuts_off_no_attempt(
+    product: Product, workshop: Workshop
+) -> None:
+    """What follows from the deadline is queued by it, and begun by whoever goes on with that."""
+    template = workshop.template("back", FALLING_BACK)
+    workshop.notebook("back/one.ipynb", ["ctx.output('n', 1)"])
+    workshop.notebook("back/two.ipynb", ["mark('two'); wait_for('go')"])
+    waiting = product.run("run", template, "--json", status=3)
+
+    def overdue() -> bool:
+        return "the next command that drives it acts on it" in product.run("status", waiting.instance_id).out
+
+    until(overdue, what="the deadline is over")
+    refused = product.run("trigger", waiting.instance_id, "--approve", status=7)
+    assert "its deadline is over" in refused.err
+    assert "no gate is waiting" in refused.err
+    until(lambda: workshop.marks["two"], what="the fallback is at work in the background")
+    workshop.let("go")
+    done = product.run("resume", waiting.instance_id, "--json", status=0).json
+    assert done["status"] == "completed"
+    assert product.attempts() == [("two", 1, "succeeded")]
+    assert workshop.marks["two"] == 1

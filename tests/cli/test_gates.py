@@ -9,9 +9,11 @@ from unittest.mock import patch
 import pytest
 
 from chatflow_jupyter.domain.errors import InvalidInput
+from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.domain.requests import Trigger
+from chatflow_jupyter.interfaces.cli import advancing
+from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.waivers import moment_of
-from chatflow_jupyter.services.orchestrator import Orchestrator
 from tests.cli.program import DEFINITION, Program
 from tests.waiting import until
 
@@ -128,19 +130,18 @@ def test_an_answer_never_opens_a_later_gate_than_the_one_that_was_found(chatflow
     written(chatflow, "gate: {}}\n  - {name: third, notebook: first.ipynb, gate: {}")(
         "run", "gated", status=3
     )
-    answer = Orchestrator.trigger
+    give = advancing.give
 
-    async def after_somebody_else(self: Orchestrator, *given: Any, **more: Any) -> Any:
-        tenant_id, instance_id, request = given
-        with patch.object(Orchestrator, "trigger", answer):
-            await answer(
-                self, tenant_id, instance_id, Trigger(principal=request.principal, decision="approve")
-            )
-            while (await self._storage.instance(tenant_id, instance_id)).phase != "third":
-                await self._storage.wait_for_change(self._storage.change_token(), 0.1)
-            return await answer(self, *given, **more)
+    async def after_somebody_else(session: Session, instance: Instance, request: Trigger) -> None:
+        app, about = session.app, (instance.tenant_id, instance.instance_id)
+        await app.orchestrator.trigger(*about, Trigger(principal=request.principal, decision="approve"))
+        assert app.engine is not None
+        app.engine.start_attempts()  # as another process that drives it would
+        while (await app.storage.instance(*about)).phase != "third":
+            await app.storage.wait_for_change(app.storage.change_token(), 0.1)
+        await give(session, instance, request)
 
-    with patch.object(Orchestrator, "trigger", after_somebody_else):
+    with patch.object(advancing, "give", after_somebody_else):
         refused = chatflow("trigger", "last", "--approve", status=7)
     assert "the gate before second was answered; now the one before third waits" in refused.stderr
     assert gate(chatflow)["phase"] == "third"

@@ -1,5 +1,6 @@
 """What a runner may do under its fence, and what it may not any more."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import TypeAlias
 import pytest
 
 from chatflow_jupyter.domain.errors import InvalidInput, NotFound, StaleFence
-from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, OwnerId
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, OwnerId, RunnerId
 from chatflow_jupyter.domain.instance import Status
 from chatflow_jupyter.ports.records import AttemptReport, Lease, Progress
+from chatflow_jupyter.services.execution import Execution
 from tests.services.world import LEASE_SEC, ProcessDied, World, run
 
 TIMED = "name: timed\nautomation_level: 100\nphases:\n  - {name: one, notebook: one.ipynb, timeout_sec: 5}\n"
@@ -292,5 +294,30 @@ def test_the_bundle_of_the_pinned_version_is_what_an_attempt_gets(world: World, 
         await world.execution.fetch_bundle(*held(lease), tmp_path / "bundle")
         assert "nbformat" in (tmp_path / "bundle" / "one.ipynb").read_text()
         assert (await world.now(instance.instance_id)).definition == instance.definition
+
+    run(story())
+
+
+def test_while_attempts_are_held_back_none_is_leased_and_then_at_once(world: World) -> None:
+    async def story() -> None:
+        await world.new()
+        may_start = asyncio.Event()
+        held = Execution(
+            world.storage,
+            world.artifacts,
+            world.orchestrator,
+            world.pinned,
+            world.clock,
+            owner_id=None,
+            lease_sec=LEASE_SEC,
+            may_start=may_start,
+        )
+        assert await held.lease(RunnerId("run_1"), wait_sec=0) is None
+        waiting = asyncio.create_task(held.lease(RunnerId("run_1"), wait_sec=60))
+        await asyncio.sleep(0)
+        may_start.set()
+        lease = await waiting
+        assert lease is not None
+        assert lease.attempt.number == 1
 
     run(story())

@@ -16,7 +16,13 @@ from chatflow_jupyter.interfaces.cli.answering import (
     standing,
     trigger_of,
 )
-from chatflow_jupyter.interfaces.cli.ending import drive, follow_to_the_end, print_accepted, print_end
+from chatflow_jupyter.interfaces.cli.ending import (
+    drive,
+    follow_to_the_end,
+    hold_attempts,
+    print_accepted,
+    print_end,
+)
 from chatflow_jupyter.interfaces.cli.following import position_now
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session
@@ -37,6 +43,7 @@ def trigger(options: argparse.Namespace) -> int:
     async def advance(session: Session) -> int:
         instance = await _find(session)
         after = await position_now(session, instance)
+        hold_attempts(session)
         await drive(session, instance)
         asked = request
         if request.decision is not None:
@@ -73,6 +80,7 @@ def resume(options: argparse.Namespace) -> int:
             await _resume(session, instance)
             return await _go_on_detached(session)
         after = await position_now(session, instance)
+        hold_attempts(session)
         await drive(session, instance)
         await _resume(session, instance)
         return await follow_to_the_end(session, await _find(session), after=after)
@@ -91,6 +99,7 @@ def retry(options: argparse.Namespace) -> int:
             await _advance(session, instance)
             return await _go_on_detached(session)
         after = await position_now(session, instance)
+        hold_attempts(session)
         await drive(session, instance)
         await _advance(session, instance)
         return await follow_to_the_end(session, await _find(session), after=after)

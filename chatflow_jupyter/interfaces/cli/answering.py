@@ -15,6 +15,7 @@ from chatflow_jupyter.domain.ids import ENGINE_PRINCIPAL, VERBS, Principal
 from chatflow_jupyter.domain.instance import ENDED, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.requests import Trigger
 from chatflow_jupyter.interfaces.cli.displays import display_for
+from chatflow_jupyter.interfaces.cli.ending import hold_attempts, start_attempts
 from chatflow_jupyter.interfaces.cli.following import Follower
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.parameters import read_data
@@ -113,7 +114,9 @@ async def at_its_gate(
     elif _gate_may_come(instance):
         verb = "approving" if request.decision == "approve" else "rejecting"
         say(f"the gate is not reached yet ({standing(instance)}); following until it is, then {verb}")
+        start_attempts(session)
         after = await _follow(session, instance, after, until=_is_asked)
+        hold_attempts(session)
         instance = await session.app.queries.instance(session.tenant_id, instance.instance_id)
         request = await addressed(session, instance, request)
     else:

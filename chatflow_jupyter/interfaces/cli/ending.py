@@ -29,6 +29,7 @@ async def follow_to_the_end(session: Session, instance: Instance, *, after: int 
     the position `after` are not shown.
     """
     await drive(session, instance)
+    start_attempts(session)
     queries = session.app.queries
     root = await queries.instance(session.tenant_id, instance.root_id)
     with display_for(sys.stderr, session.command) as display:
@@ -38,6 +39,21 @@ async def follow_to_the_end(session: Session, instance: Instance, *, after: int 
     if instance.parent is not None and not session.options.json:
         await print_end(session, root)
     return exit_status(instance)
+
+
+def hold_attempts(session: Session) -> None:
+    """Start no attempt before it is certain that this command follows: it would be cut off at its end.
+
+    What is due is acted on all the same, and whatever that queues waits for whoever drives the tree then.
+    """
+    if session.app.engine is not None:
+        session.app.engine.hold_attempts()
+
+
+def start_attempts(session: Session) -> None:
+    """Start attempts: the command follows them."""
+    if session.app.engine is not None:
+        session.app.engine.start_attempts()
 
 
 async def drive(session: Session, instance: Instance) -> None:
