@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from chatflow_jupyter.domain.artifact_names import is_artifact_name
+from chatflow_jupyter.planted_files import read_plain_file
 from chatflow_jupyter.ports.records import ARTIFACT_KINDS
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,9 @@ PRIVATE_FOLDER = ".chatflow"
 
 MAX_ARTIFACTS = 10_000
 """How many files of one attempt are collected at most."""
+
+MAX_LISTING_BYTES = 4 * 1024 * 1024
+"""How much is read of what a notebook declared about its artifacts."""
 
 _KIND_BY_SUFFIX = {
     ".ipynb": "notebook",
@@ -92,15 +96,13 @@ def _declared_kinds(listing: Path) -> Mapping[str, str]:
     """Read what `ctx.artifact` declared; a torn or foreign line is passed over, the last one wins."""
     kinds: dict[str, str] = {}
     try:
-        if not stat.S_ISREG(listing.lstat().st_mode):
-            return kinds
-        lines = listing.read_bytes()[: 4 * 1024 * 1024].splitlines()
+        lines = read_plain_file(listing, most_bytes=MAX_LISTING_BYTES).splitlines()
     except OSError:
         return kinds
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         match entry:
             case {"name": str(name), "kind": str(kind)} if kind in ARTIFACT_KINDS:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from chatflow_jupyter.domain.errors import ChatFlowError, StaleFence
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.json_values import JsonValue
 from chatflow_jupyter.domain.report_sizes import outcome_size_fault, spawned_size_fault
+from chatflow_jupyter.planted_files import is_plain_file, remove_tree
 from chatflow_jupyter.ports.execution import IExecution
 from chatflow_jupyter.ports.records import AttemptReport, Lease, Progress
 
@@ -47,11 +47,11 @@ class AttemptFolder:
     def give_room(self) -> None:
         """Delete what an attempt that has ended leaves on the disk, except its notebook."""
         for folder in (self.run, self.bundle, self.fetched):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     def remove(self) -> None:
         """Delete the folder and all in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
 
 
 class ProgressListener:
@@ -169,7 +169,7 @@ async def _keep(execution: IExecution, lease: Lease, folder: AttemptFolder) -> F
 
 async def _store_notebook(execution: IExecution, lease: Lease, folder: AttemptFolder) -> None:
     attempt = lease.attempt
-    if folder.notebook.is_file():
+    if is_plain_file(folder.notebook):
         await execution.put_artifact(
             attempt.attempt_id,
             attempt.fence,

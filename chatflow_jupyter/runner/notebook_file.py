@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from chatflow_jupyter.planted_files import is_folder, remove_tree
 from chatflow_jupyter.runner.notebook_job import NotebookFailed, NotebookFailure
 
 MAX_NOTEBOOK_BYTES = 100 * 1024 * 1024
@@ -91,7 +92,8 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.part")
     try:
         # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape and is read back unchanged.
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        handle = _anew(temporary)
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 - a handle
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -99,6 +101,14 @@ def write_notebook(notebook: NotebookNode, path: Path) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _anew(path: Path) -> int:
+    """Open a new file for writing in place of whatever lies there: a notebook may have put a pipe there."""
+    if is_folder(path):
+        remove_tree(path)
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def _parse(path: Path, content: bytes) -> dict[str, object]:

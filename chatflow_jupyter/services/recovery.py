@@ -3,18 +3,21 @@
 import asyncio
 import json
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from chatflow_jupyter.domain.errors import ChatFlowError, NotFound, StoreDamaged
 from chatflow_jupyter.domain.ids import AttemptId, TenantId
+from chatflow_jupyter.planted_files import is_plain_file, read_plain_file, remove_tree
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.ports.state_storage import IAttempts
 
 from .artifacts import Artifacts
 
 log = logging.getLogger(__name__)
+
+MAX_NOTE_BYTES = 64 * 1024
+"""How much is read of the note that says whose a folder is; a notebook may have put anything there."""
 
 
 class Recovery:
@@ -35,7 +38,7 @@ class Recovery:
         folder = self._work / row.attempt_id
         await self._end(folder)
         notebook = folder / "notebook.ipynb"
-        if await asyncio.to_thread(notebook.is_file):
+        if await asyncio.to_thread(is_plain_file, notebook):
             name = f"{row.phase}.ipynb"
             try:
                 kept = await self._artifacts.publish(
@@ -75,15 +78,27 @@ class Recovery:
 
 
 async def _remove(folder: Path) -> None:
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(remove_tree, folder)
 
 
 def _found(work: Path) -> list[tuple[TenantId, AttemptId]]:
     found = []
     for file in work.glob("*/attempt.json"):
-        try:
-            owner = json.loads(file.read_text())
-            found.append((TenantId(owner["tenant_id"]), AttemptId(file.parent.name)))
-        except (OSError, ValueError, KeyError, TypeError):
+        tenant_id = _noted_in(file)
+        if tenant_id is None:
             log.warning("%s: not an attempt's folder; left alone", file.parent)
+        else:
+            found.append((tenant_id, AttemptId(file.parent.name)))
     return found
+
+
+def _noted_in(file: Path) -> TenantId | None:
+    """Return whose attempt the note says it is; None when it says nothing of the kind."""
+    try:
+        note = json.loads(read_plain_file(file, most_bytes=MAX_NOTE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    match note:
+        case {"tenant_id": str(tenant_id)}:
+            return TenantId(tenant_id)
+    return None

@@ -2,7 +2,10 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from chatflow_jupyter.runner.artifacts import collect_artifacts
 
@@ -53,3 +56,29 @@ def test_no_folder_or_a_link_instead_of_it(tmp_path: Path) -> None:
     (tmp_path / "other" / "x").write_text("x")
     (tmp_path / "artifacts").symlink_to(tmp_path / "other")
     assert collect_artifacts(tmp_path) == []
+
+
+def huge(path: Path) -> None:
+    """A file of a tebibyte, none of which is on the disk."""
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        os.mkfifo,
+        lambda listing: listing.symlink_to("/dev/zero"),
+        huge,
+        lambda listing: listing.write_text("[" * 100_000),
+    ],
+    ids=["pipe", "endless", "huge", "deep"],
+)
+def test_whatever_stands_in_place_of_the_declared_kinds_artifacts_are_collected(
+    tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / ".chatflow").mkdir()
+    (tmp_path / "artifacts" / "a.txt").touch()
+    plant(tmp_path / ".chatflow" / "artifacts.jsonl")
+    assert [found.kind for found in collect_artifacts(tmp_path)] == ["log"]

@@ -1,6 +1,7 @@
 """Notebooks of every age and state are read, or refused in one clear line."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,16 @@ def test_writing_replaces_the_whole_file_or_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="No such file"):
         write_notebook(notebook, tmp_path / "gone" / "out.ipynb")
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [os.mkfifo, Path.mkdir, lambda part: part.symlink_to("elsewhere")],
+    ids=["pipe", "folder", "link"],
+)
+def test_writing_waits_for_no_pipe_and_follows_no_link(tmp_path: Path, plant: Any) -> None:
+    path = tmp_path / "out.ipynb"
+    plant(tmp_path / ".out.ipynb.part")
+    write_notebook(new_notebook(), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["out.ipynb"]
+    assert json.loads(path.read_text())["cells"] == []

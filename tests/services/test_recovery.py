@@ -1,7 +1,12 @@
 """What attempts leave behind when nobody reports them."""
 
+import asyncio
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
 from chatflow_jupyter.ports.records import Lease
@@ -89,5 +94,57 @@ def test_folders_of_unknown_attempts_go_and_what_is_no_attempts_folder_stays(wor
         await world.recovery.sweep()
         assert not unknown.exists()
         assert mine.exists()
+
+    run(story())
+
+
+def huge(path: Path) -> None:
+    """A file of a tebibyte, none of which is on the disk."""
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda note: note.symlink_to("/dev/zero"),
+        lambda note: note.write_text("[" * 60_000),
+        lambda note: note.write_text('{"tenant_id": ["local"]}'),
+        huge,
+    ],
+    ids=["pipe", "folder", "endless", "deep", "no text", "huge"],
+)
+def test_whatever_a_notebook_put_in_place_of_the_note_holds_up_nobody(
+    world: World, plant: Callable[[Path], object]
+) -> None:
+    async def story() -> None:
+        await world.new()
+        lease = await world.must_lease()
+        world.clock.turn(LEASE_SEC + 1)
+        await world.dispatcher.step()
+        hostile = world.work / "att_hostile"
+        hostile.mkdir()
+        plant(hostile / "attempt.json")
+        folder = left_behind(world, lease)
+        await asyncio.wait_for(world.recovery.sweep(), 10)
+        assert await names(world, lease) == [("one.ipynb", 1)]
+        assert not folder.exists()
+
+    run(story())
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda notebook: notebook.symlink_to("/etc/passwd")])
+def test_nothing_but_a_file_is_kept_as_the_notebook(world: World, plant: Callable[[Path], object]) -> None:
+    async def story() -> None:
+        await world.new()
+        lease = await world.must_lease()
+        folder = left_behind(world, lease, notebook=None)
+        plant(folder / "notebook.ipynb")
+        world.clock.turn(LEASE_SEC + 1)
+        await asyncio.wait_for(world.dispatcher.step(), 10)
+        assert await names(world, lease) == []
+        assert not folder.exists()
 
     run(story())

@@ -1,0 +1,63 @@
+"""Files in folders a notebook could write to: whatever lies there, nobody hangs on it or is led elsewhere."""
+
+import os
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether a regular file lies there: no link to one, no pipe, no device, no folder."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def read_plain_file(path: Path, *, most_bytes: int) -> bytes:
+    """Return the first `most_bytes` of a regular file; raises `OSError` for anything else.
+
+    Links are not followed, and no pipe is waited for.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(None, "not a regular file", str(path))
+        return file.read(most_bytes)
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder and all in it, as far as that is possible, however deep it is."""
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if is_folder(folder):
+        _remove_flattened(folder)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies there, no link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _remove_flattened(folder: Path) -> None:
+    """Bring what lies in folders of the folder up into it, level by level: no path gets long."""
+    with suppress(OSError):
+        folder.chmod(0o700)
+        number, waiting = 0, [entry.name for entry in os.scandir(folder)]
+        while waiting:
+            place = folder / waiting.pop()
+            if not is_folder(place):
+                place.unlink()
+                continue
+            place.chmod(0o700)
+            for entry in list(os.scandir(place)):
+                name = f".up-{os.getpid()}-{number}"
+                number += 1
+                Path(entry.path).rename(folder / name)
+                waiting.append(name)
+            place.rmdir()
+        folder.rmdir()
