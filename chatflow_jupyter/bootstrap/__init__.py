@@ -137,7 +137,7 @@ def _assembled(
         definitions=definitions,
         orchestrator=orchestrator,
         queries=queries,
-        advice=Advice(storage, pinned),
+        advice=Advice(storage, pinned, clock),
         comparisons=Comparisons(artifacts, pinned, definitions, templates, queries),
         waivers=Waivers(storage, definitions, clock, UuidFactory()),
         forks=Forks(storage, artifacts, pinned, orchestrator, clock, UuidFactory()),

@@ -48,6 +48,8 @@ class Recommendation:
     reasons: tuple[Reason, ...]
     alternatives: tuple[Alternative, ...] = ()
     compared: int = 0
+    overdue: bool = False
+    """Whether a time is over, and what follows from that comes before anything else."""
 
 
 def recommend_next_phase(

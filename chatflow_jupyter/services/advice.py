@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from chatflow_jupyter.domain.errors import NotFound
 from chatflow_jupyter.domain.ids import TenantId
 from chatflow_jupyter.domain.instance import Instance
-from chatflow_jupyter.domain.recommendation import Recommendation, recommend_next_phase
+from chatflow_jupyter.domain.recommendation import Recommendation
+from chatflow_jupyter.domain.timely import recommend_in_time
+from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import FeatureCount, InstanceFilter
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
+from .deadline_now import deadline_of
 from .pinned import PinnedDefinitions
 
 MAX_COMPARED = 50
@@ -46,8 +49,9 @@ class FeatureStatus:
 class Advice:
     """Recommendations and the status of features; only reads."""
 
-    def __init__(self, storage: IStateStorage, pinned: PinnedDefinitions) -> None:
-        """Read from `storage`."""
+    def __init__(self, storage: IStateStorage, pinned: PinnedDefinitions, clock: Clock) -> None:
+        """Read from `storage`; `clock` tells what is overdue."""
+        self._clock = clock
         self._storage = storage
         self._pinned = pinned
 
@@ -104,7 +108,8 @@ class Advice:
     async def _compared(self, instance: Instance, earlier: Sequence[Instance]) -> Recommendation:
         record = await self._pinned.of(instance.tenant_id, instance.definition)
         others = [one for one in earlier if one.instance_id != instance.instance_id]
-        return recommend_next_phase(record.definition, instance, others)
+        due = await deadline_of(self._storage, instance)
+        return recommend_in_time(record.definition, instance, others, due=due, now=self._clock.now())
 
     async def _earlier(self, instance: Instance) -> Sequence[Instance]:
         parent = instance.parent

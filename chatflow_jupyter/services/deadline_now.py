@@ -1,31 +1,10 @@
 """When an instance has to have ended, as people look at it: by its own deadlines, or those above it."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from chatflow_jupyter.domain.instance import Instance, PhaseState
+from chatflow_jupyter.domain.due import Due, own_deadline
+from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
-    """The next deadline that concerns an instance, and whose it is in words."""
-
-    at: datetime
-    what: str
-
-
-def own_deadline(instance: Instance) -> Due | None:
-    """Return the earlier deadline of the instance and its current phase, while one of them counts."""
-    if instance.ended or instance.is_undoing:
-        return None
-    found = []
-    if instance.deadline_at is not None:
-        found.append(Due(at=instance.deadline_at, what="the instance"))
-    record = instance.phases.get(instance.phase) if instance.phase else None
-    if record is not None and record.state is PhaseState.ACTIVE and record.deadline_at is not None:
-        found.append(Due(at=record.deadline_at, what=f"phase {instance.phase}"))
-    return min(found, key=lambda due: due.at, default=None)
+__all__ = ["Due", "deadline_of", "own_deadline"]
 
 
 async def deadline_of(storage: IStateStorage, instance: Instance) -> Due | None:

@@ -39,6 +39,10 @@ def test_a_deadline_that_passed_while_nothing_ran_is_told_and_acted_on_by_the_ne
 
     until(overdue, what="the deadline is over")
     assert "the deadline of the instance" in product.run("status", waiting.instance_id).out
+    advised = product.run("recommend", waiting.instance_id, status=0).out
+    assert "the deadline of the instance is over since" in advised
+    assert f"do:       chatflow resume {waiting.instance_id}" in advised
+    assert "--approve" not in advised
     product.run("trigger", waiting.instance_id, "--approve")
     ended = product.run("status", waiting.instance_id, "--json").json
     assert (ended["status"], ended["failure"]["code"]) == ("failed", "deadline_exceeded")

@@ -103,6 +103,8 @@ def _advice_lines(instance: Instance, advice: Recommendation, commands: list[str
 
 async def _commands(session: Session, instance: Instance, advice: Recommendation) -> list[str]:
     ident = instance.instance_id
+    if advice.overdue:
+        return [session.command("resume", ident)]
     match advice.request:
         case "start":
             return [session.command("trigger", ident)]
