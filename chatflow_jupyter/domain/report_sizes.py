@@ -6,6 +6,7 @@ from .instance import Spawned
 from .json_values import JsonObject, encoded_size_bytes
 
 MAX_OUTCOME_BYTES = 256 * 1024
+MAX_SPAWNED = 10_000
 MAX_SPAWNED_BYTES = 256 * 1024
 
 

@@ -8,9 +8,7 @@ from .fan_out import MAX_KEY_LENGTH, known_children
 from .instance import Failure, Spawned
 from .json_values import check_json
 from .quota_rules import no_room
-from .report_sizes import spawned_size_fault
-
-MAX_SPAWNED = 10_000
+from .report_sizes import MAX_SPAWNED, spawned_size_fault
 
 
 def spawn_failure(draft: Draft, spawned: Sequence[Spawned]) -> Failure | None:

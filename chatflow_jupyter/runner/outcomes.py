@@ -8,6 +8,7 @@ from typing import Any
 from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.instance import Spawned
 from chatflow_jupyter.domain.json_values import JsonValue, check_json
+from chatflow_jupyter.domain.report_sizes import MAX_SPAWNED
 from chatflow_jupyter.runner.notebook_job import NotebookListener
 
 OUTPUT_MIME = "application/vnd.chatflow.output.v1+json"
@@ -63,6 +64,9 @@ class Outcomes:
                     check_json(context, what=f"spawn {key[:80]!r}: the context")
                 except InvalidInput as error:
                     self._misfit(error.message)
+                    return
+                if len(self.spawned) >= MAX_SPAWNED:
+                    self._misfit(f"spawn: more than {MAX_SPAWNED} children of one attempt")
                     return
                 self.spawned.append(Spawned(schema_ref=schema, key=key, context=context))
             case _:

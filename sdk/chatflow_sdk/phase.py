@@ -31,6 +31,8 @@ SPAWN_MIME = "application/vnd.chatflow.spawn.v1+json"
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 MAX_ONCE_BYTES = 64 * 1024
 MAX_KEY_LENGTH = 255
+MAX_SPAWNED = 10_000
+MAX_SPAWNED_BYTES = 256 * 1024
 
 
 class PhaseContext:
@@ -41,6 +43,7 @@ class PhaseContext:
         self._link = link
         self._outputs: dict[str, JsonValue] = {}
         self._spawned: set[str] = set()
+        self._spawned_bytes = 0
         self._work_dir = work_dir
 
     @property
@@ -158,6 +161,7 @@ class PhaseContext:
             raise PhaseError(f"spawn {name[:80]!r}: the context is a mapping, not {context!r:.80}")
         if not self.is_interactive:
             self._check_spawn(schema, str(plain_json(name, what="spawn: the key")))
+            self._count_spawned([schema, name, plain])
         self._spawned.add(name)
         body: JsonValue = {"schema": schema, "key": name, "context": plain}
         _show({SPAWN_MIME: body, "text/plain": f"spawn {name}: {schema}"})
@@ -177,6 +181,19 @@ class PhaseContext:
             raise PhaseError(
                 f"spawn: the key {key[:80]!r} is taken, empty, or longer than {MAX_KEY_LENGTH} characters"
             )
+
+    def _count_spawned(self, child: JsonValue) -> None:
+        """Refuse here what could not be born anyway: a long loop would flood the notebook first."""
+        text = json.dumps(child, ensure_ascii=False, separators=(",", ":"))
+        size_bytes = self._spawned_bytes + len(text.encode(errors="replace"))
+        if len(self._spawned) >= MAX_SPAWNED:
+            raise PhaseError(f"spawn: more than {MAX_SPAWNED} children of one attempt")
+        if size_bytes > MAX_SPAWNED_BYTES:
+            raise PhaseError(
+                f"spawn: schemas, keys and contexts of all children are {size_bytes} bytes, more than the "
+                f"{MAX_SPAWNED_BYTES} allowed; store large data with ctx.artifact"
+            )
+        self._spawned_bytes = size_bytes
 
     def input(self, phase: str, name: str) -> Path:
         """Return a read-only copy of the latest artifact `name` of an earlier phase of this instance."""

@@ -121,3 +121,37 @@ def test_outcomes_too_large_for_any_link_fail_their_attempt_once(
     assert failed["failure"]["code"] == "invalid_outputs"
     assert "bytes are more than the 262144 allowed" in failed["failure"]["message"]
     assert product.counts("AttemptLost") == {}
+
+
+BY_HAND = """
+from IPython.display import display
+for n in range(20_000):
+    body = {"schema": "./leaf.yaml", "key": str(n), "context": {}}
+    display({"application/vnd.chatflow.spawn.v1+json": body}, raw=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("asks", "message"),
+    [
+        (
+            "for n in range(1_000_000): ctx.spawn('./leaf.yaml', {'n': n}, key=f'k{n}')",
+            "more than the 262144",
+        ),
+        ("for n in range(1_000_000): ctx.spawn('./leaf.yaml', key=f'{n}')", "more than 10000 children"),
+        ("ctx.spawn('./leaf.yaml', {'x': 'a' * (64 << 20)})", "more than the 262144 allowed"),
+        (BY_HAND, "more than 10000 children"),
+    ],
+    ids=["bomb", "short", "large", "by hand"],
+)
+def test_a_flood_of_children_ends_its_attempt_soon_and_none_is_born(
+    product: Product, workshop: Workshop, asks: str, message: str
+) -> None:
+    folder = workshop.template("spawner", SPAWNER, leaf__yaml=LEAF)
+    workshop.notebook("spawner/plan.ipynb", [asks])
+    for name in ("look", "add"):
+        workshop.notebook(f"spawner/{name}.ipynb", ["mark('never')"])
+    failed = product.run("run", folder, "--json", status=4).json
+    assert message in failed["failure"]["message"]
+    assert len(product.instances()) == 1
+    assert not workshop.marks["never"]

@@ -292,6 +292,44 @@ def test_after_the_machine_slept_runners_get_a_lease_to_report(world: World) -> 
     run(story())
 
 
+@pytest.mark.parametrize("jumps", [(86_400, -86_400), (-86_400, 86_400), (86_400, -172_800, 86_400)])
+def test_a_clock_that_jumps_by_days_loses_nobody_who_gives_signs_of_life(
+    world: World, jumps: tuple[int, ...]
+) -> None:
+    async def story() -> None:
+        instance = await world.new()
+        lease = await world.must_lease()
+        for jump in jumps:
+            world.clock.sleep_of_the_machine(jump)
+            for _ in range(4):
+                await world.dispatcher.step()
+                await world.execution.heartbeat(lease.attempt.attempt_id, lease.attempt.fence, None)
+                world.clock.turn(LEASE_SEC / 2)
+        await world.end(lease)
+        assert (await world.types(instance.instance_id)).count("AttemptLost") == 0
+        assert (await world.work_on(instance.instance_id)).status is Status.COMPLETED
+
+    run(story())
+
+
+@pytest.mark.parametrize("jumps", [(86_400, -86_400), (-86_400, 86_400)])
+def test_who_gives_no_sign_of_life_is_lost_whatever_the_clock_did_meanwhile(
+    world: World, jumps: tuple[int, ...]
+) -> None:
+    async def story() -> None:
+        instance = await world.new()
+        await world.must_lease()
+        for jump in jumps:
+            world.clock.sleep_of_the_machine(jump)
+            await world.dispatcher.step()
+        for _ in range(4):
+            world.clock.turn(LEASE_SEC)
+            await world.dispatcher.step()
+        assert (await world.types(instance.instance_id)).count("AttemptLost") == 1
+
+    run(story())
+
+
 def test_whoever_watches_the_runner_hears_of_an_expired_lease_first(world: World) -> None:
     async def story() -> None:
         heard: list[str] = []

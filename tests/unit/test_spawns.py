@@ -13,8 +13,10 @@ from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.errors import InvalidDefinition
 from chatflow_jupyter.domain.ids import InstanceId, Principal, RunnerId, Sha256, TenantId
 from chatflow_jupyter.domain.instance import DefinitionRef, Instance, Spawned, Status, WaitingReason
+from chatflow_jupyter.domain.report_sizes import MAX_SPAWNED, MAX_SPAWNED_BYTES
 from chatflow_jupyter.domain.requests import AttemptStarted, AttemptSucceeded, Pause, Request, Resume, Trigger
 from chatflow_jupyter.domain.transition import decide
+from chatflow_sdk import phase
 
 NOW, ANN = datetime(2026, 1, 1, tzinfo=UTC), Principal("ann")
 HEAD = "name: sample\nphases:\n  - name: plan\n    notebook: plan.ipynb\n"
@@ -170,3 +172,7 @@ def test_a_phase_that_asks_for_nothing_succeeds_at_once_even_where_nothing_more_
         SOURCE.replace("phases:", "quota: {max_children: 5}\nphases:"), descendants=7
     )
     assert ask(definition, instance, succeeded(instance)).instance.status is Status.COMPLETED
+
+
+def test_a_notebook_is_refused_the_same_as_its_report_would_be() -> None:
+    assert (phase.MAX_SPAWNED, phase.MAX_SPAWNED_BYTES) == (MAX_SPAWNED, MAX_SPAWNED_BYTES)
