@@ -83,7 +83,11 @@ def _dispatcher_for(
 def _execution_for(app: "ChatFlow", pinned: PinnedDefinitions, engine: Engine) -> Execution:
     """Return what this process's runner may ask."""
     return Execution(
-        *(app.storage, app.artifacts, app.orchestrator, pinned, app.clock),
+        app.storage,
+        app.artifacts,
+        app.orchestrator,
+        pinned,
+        app.clock,
         owner_id=engine.owner_id,
         lease_sec=app.settings.runner_lease_sec,
         processing=app.processing,
