@@ -52,8 +52,8 @@ def _publish(insert: Upsert) -> Executable:
 def of_instance(named: str) -> tuple[ColumnElement[bool], ...]:
     """Return what limits artifacts to those of the instance given as parameter `named`, and of `tenant`.
 
-    It is the range of its attempts' ids (`attempt_id`), for which the primary key serves: an index by
-    instance SQLite does not use, since it takes the tenant alone to mean ten rows.
+    It is the range of its attempts' ids (`attempt_id`), for which the primary key serves. An index by
+    instance SQLite would not use: it takes the tenant alone to mean ten rows.
     """
     instance = bindparam(named, type_=Text)
     return (

@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, TEXT, clustered, growing, only, put_conditions
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0011_pre"
+REVISION = "0012_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.
@@ -290,7 +290,6 @@ artifacts = Table(
     PrimaryKeyConstraint("tenant_id", "attempt_id", "name"),
     ForeignKeyConstraint(["tenant_id", "attempt_id"], ["attempts.tenant_id", "attempts.attempt_id"]),
     ForeignKeyConstraint(["tenant_id", "sha256"], ["blobs.tenant_id", "blobs.sha256"]),
-    Index("artifacts_by_instance", "tenant_id", "instance_id"),
     Index("artifacts_by_blob", "tenant_id", "sha256"),
     **clustered(),
 )
