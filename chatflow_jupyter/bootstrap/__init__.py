@@ -2,17 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chatflow_jupyter.adapters.files.storage import LocalArtifactStorage
 from chatflow_jupyter.adapters.inprocess.bus import InProcessBus
-from chatflow_jupyter.adapters.processes import is_alive
 from chatflow_jupyter.adapters.system_clock import SystemClock, UuidFactory
-from chatflow_jupyter.domain.errors import Unreachable
 from chatflow_jupyter.domain.hooks import EnabledHook
-from chatflow_jupyter.domain.ids import InstanceId, OwnerId, RunnerId, TenantId
+from chatflow_jupyter.domain.ids import OwnerId, RunnerId
 from chatflow_jupyter.log_files import log_to
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.state_storage import IStateStorage
@@ -35,61 +31,14 @@ from chatflow_jupyter.services.waivers import Waivers
 from chatflow_jupyter.settings import Settings, enabled_hooks
 
 from .background import has_background, see_to_background
+from .chatflow import ChatFlow, number_of
 from .homes import copy_database, examine_home, make_home
 
 if TYPE_CHECKING:
     from chatflow_jupyter.runner.child import RunnerChild
-    from chatflow_jupyter.services.engine import Engine
 
 
 Role = Literal["query", "foreground", "background"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChatFlow:
-    """The product without an interface: what every client calls."""
-
-    settings: Settings
-    clock: Clock
-    storage: IStateStorage
-    artifacts: Artifacts
-    templates: Templates
-    definitions: Definitions
-    orchestrator: Orchestrator
-    queries: Queries
-    advice: Advice
-    waivers: Waivers
-    schedules: Schedules
-    comparisons: Comparisons
-    forks: Forks
-    versions: Versions
-    audits: Audits
-    upkeep: Upkeep
-    bus: InProcessBus
-    store_file: int
-    hooks: Hooks
-    processing: Processing
-    engine: "Engine | None" = None
-
-    def check_home(self) -> None:
-        """Raise `Unreachable` when the home was removed, or replaced, since it was opened.
-
-        SQLite would go on with a file that has no name any more, and lose it with the last process.
-        """
-        if _number_of(self.settings.database) != self.store_file:
-            home = self.settings.home
-            message = f"{home} was removed or replaced while it was in use; what was running in it is ended"
-            raise Unreachable(message, code="home_gone")
-
-    async def is_attended(self) -> bool:
-        """Whether any living process drives this home, and so starts what its schedules say."""
-        return any(is_alive(owner) for owner in await self.storage.owners())
-
-    async def is_driven(self, tenant_id: TenantId, root_id: InstanceId) -> bool | None:
-        """Return whether a living process drives that tree; None when none does and none is needed."""
-        from chatflow_jupyter.services.engine import is_driven
-
-        return await is_driven(self.storage, is_alive, tenant_id, root_id)
 
 
 @asynccontextmanager
@@ -146,7 +95,7 @@ def _assembled(
         audits=Audits(storage),
         upkeep=Upkeep(storage, artifacts, clock),
         bus=InProcessBus(),
-        store_file=_number_of(settings.database),
+        store_file=number_of(settings.database),
         hooks=hooks,
         processing=processing,
     )
@@ -173,14 +122,6 @@ def hooks_of(settings: Settings) -> Hooks:
         return load_plugins(wanted, settings.hook_options)
 
     return Hooks(load, timeout_sec=settings.hooks_timeout_sec)
-
-
-def _number_of(file: Path) -> int:
-    """Return the number of the file in its file system, 0 when it is not there."""
-    try:
-        return file.stat().st_ino
-    except OSError:
-        return 0
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from chatflow_jupyter.adapters.processes import is_alive, this_process
 from chatflow_jupyter.domain.ids import OwnerId
@@ -22,19 +22,17 @@ from chatflow_jupyter.services.relay import Relay
 from chatflow_jupyter.services.reuse import Reuse
 
 from .background import see_to_background
-
-if TYPE_CHECKING:
-    from chatflow_jupyter.bootstrap import ChatFlow
+from .chatflow import ChatFlow
 
 
 @asynccontextmanager
 async def driving(
-    app: "ChatFlow",
+    app: ChatFlow,
     pinned: PinnedDefinitions,
     role: Literal["foreground", "background"],
     owner_id: OwnerId,
     child: RunnerChild,
-) -> AsyncIterator["ChatFlow"]:
+) -> AsyncIterator[ChatFlow]:
     """Drive the instances of the home until closed: give `app` with its engine, at work."""
     settings, storage = app.settings, app.storage
     recovery = Recovery(storage, app.artifacts, settings.work, end_attempt)
@@ -62,7 +60,7 @@ async def driving(
 
 
 def _dispatcher_for(
-    app: "ChatFlow",
+    app: ChatFlow,
     pinned: PinnedDefinitions,
     recovery: Recovery,
     on_expired: Callable[[AttemptRow], None],
@@ -70,9 +68,11 @@ def _dispatcher_for(
 ) -> Dispatcher:
     """Return what sees to continuations, timers and leases."""
     reuse = Reuse(app.storage, app.artifacts, pinned, app.hooks, app.clock)
-    through = (app.storage, app.orchestrator, recovery, app.clock)
     return Dispatcher(
-        *through,
+        app.storage,
+        app.orchestrator,
+        recovery,
+        app.clock,
         lease_sec=app.settings.runner_lease_sec,
         on_expired=on_expired,
         on_hooks=on_hooks,
@@ -80,7 +80,7 @@ def _dispatcher_for(
     )
 
 
-def _execution_for(app: "ChatFlow", pinned: PinnedDefinitions, engine: Engine) -> Execution:
+def _execution_for(app: ChatFlow, pinned: PinnedDefinitions, engine: Engine) -> Execution:
     """Return what this process's runner may ask."""
     return Execution(
         app.storage,
@@ -95,7 +95,7 @@ def _execution_for(app: "ChatFlow", pinned: PinnedDefinitions, engine: Engine) -
     )
 
 
-async def _firing(app: "ChatFlow", owner_id: OwnerId) -> None:
+async def _firing(app: ChatFlow, owner_id: OwnerId) -> None:
     """Start what schedules say, for ever."""
     await Firing(app.storage, app.orchestrator, app.definitions, app.clock, owner_id).run()
 

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from .instance import Instance, PhaseState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:
-    """The next deadline that concerns an instance, whose it is in words, and if it is its phase's own."""
+    """The next deadline that concerns an instance, and what it limits: also in words."""
 
     at: datetime
+    whose: Literal["phase", "instance", "above"]
     what: str
-    of_phase: bool = False
 
 
 def own_deadline(instance: Instance) -> Due | None:
@@ -21,8 +22,8 @@ def own_deadline(instance: Instance) -> Due | None:
         return None
     found = []
     if instance.deadline_at is not None:
-        found.append(Due(at=instance.deadline_at, what="the instance"))
+        found.append(Due(at=instance.deadline_at, whose="instance", what="the instance"))
     record = instance.phases.get(instance.phase) if instance.phase else None
     if record is not None and record.state is PhaseState.ACTIVE and record.deadline_at is not None:
-        found.append(Due(at=record.deadline_at, what=f"phase {instance.phase}", of_phase=True))
+        found.append(Due(at=record.deadline_at, whose="phase", what=f"phase {instance.phase}"))
     return min(found, key=lambda due: due.at, default=None)

@@ -113,7 +113,7 @@ def outcome_of(source: Instance, phase: str, attempt: int) -> JsonObject | None:
 
 
 def settled_phases(instance: Instance) -> tuple[str, ...]:
-    """Return the phases whose artifacts a notebook of this instance can fetch."""
+    """Return the phases whose artifacts a notebook can fetch: those are among its inputs, and no others."""
     return tuple(
         name
         for name, record in instance.phases.items()

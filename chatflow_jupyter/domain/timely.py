@@ -1,7 +1,7 @@
 """What to do next with an instance whose time is limited, or over."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .definition import Definition
@@ -24,65 +24,70 @@ def recommend_in_time(
     `due` is the next deadline, its own or from above. Once a time is over, what follows from that comes
     before anything else: nothing else is recommended then.
     """
-    limits = [limit for limit in (due, _gate_time(instance)) if limit is not None]
+    known = (_deadline(definition, instance, due), _gate_time(definition, instance))
+    limits = [limit for limit in known if limit is not None]
     over = [limit for limit in limits if limit.at <= now]
     if over:
-        return _what_follows(definition, instance, min(over, key=lambda limit: limit.at), len(earlier))
+        return _what_follows(min(over, key=lambda limit: limit.at), len(earlier))
     advice = recommend_next_phase(definition, instance, earlier)
-    told = [_ahead(definition, instance, limit, now) for limit in limits]
+    told = [_ahead(limit, now) for limit in limits]
     return replace(advice, reasons=(advice.reasons[0], *told, *advice.reasons[1:]))
 
 
-def _ahead(definition: Definition, instance: Instance, limit: Due, now: datetime) -> Reason:
-    then = _consequence(definition, instance, limit)
-    when = f"{_away(limit.at, now)}, at {_moment(limit)}"
-    return Reason(kind="rule", text=f"{_named(limit)} is over {when}; {then} then")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Limit:
+    """A time, what it limits, what comes once it is over, and the phase to which that leads."""
+
+    at: datetime
+    what: str
+    then: str
+    phase: str | None = None
 
 
-def _what_follows(definition: Definition, instance: Instance, limit: Due, compared: int) -> Recommendation:
-    consequence = _consequence(definition, instance, limit)
-    text = (
-        f"{_named(limit)} is over since {_moment(limit)}: {consequence}, as soon as a command drives it; "
-        "nothing else can be done before"
-    )
-    phase = _fallback(definition, instance) if limit.of_phase else None
-    reasons = (Reason(kind="rule", text=text),)
-    return Recommendation(phase=phase, request="wait", reasons=reasons, compared=compared, overdue=True)
-
-
-def _gate_time(instance: Instance) -> Due | None:
-    """Return until when the gate waits for answers, where that is limited."""
-    expires_at = instance.gate.expires_at if instance.gate is not None else None
-    return None if expires_at is None else Due(at=expires_at, what="")
-
-
-def _named(limit: Due) -> str:
-    return f"the deadline of {limit.what}" if limit.what else "the time of its gate"
-
-
-def _consequence(definition: Definition, instance: Instance, limit: Due) -> str:
-    if not limit.what:
-        return _expired(definition, instance)
-    fallback = _fallback(definition, instance) if limit.of_phase else None
+def _deadline(definition: Definition, instance: Instance, due: Due | None) -> _Limit | None:
+    if due is None:
+        return None
+    fallback = _fallback(definition, instance) if due.whose == "phase" else None
     if fallback is not None:
-        return f"{limit.what} fails and {fallback} comes instead"
-    return "it fails" if limit.what == "the instance" else f"{limit.what} fails, and it with that"
-
-
-def _expired(definition: Definition, instance: Instance) -> str:
-    assert instance.gate is not None
-    assert instance.phase is not None
-    what = gate_of(definition.phase(instance.phase)).on_expire
-    if what == "escalate" and not instance.gate.escalated:
-        return "further people are asked"
-    return "it opens" if what == "approve" else "it is rejected"
+        then = f"{due.what} fails and {fallback} comes instead"
+    else:
+        then = "it fails" if due.whose == "instance" else f"{due.what} fails, and it with that"
+    return _Limit(at=due.at, what=f"the deadline of {due.what}", then=then, phase=fallback)
 
 
 def _fallback(definition: Definition, instance: Instance) -> str | None:
-    return definition.phase(instance.phase).fallback if instance.phase is not None else None
+    assert instance.phase is not None
+    return definition.phase(instance.phase).fallback
 
 
-def _moment(limit: Due) -> str:
+def _gate_time(definition: Definition, instance: Instance) -> _Limit | None:
+    """Return until when the gate waits for answers, where that is limited."""
+    if instance.gate is None or instance.gate.expires_at is None:
+        return None
+    assert instance.phase is not None
+    what = gate_of(definition.phase(instance.phase)).on_expire
+    if what == "escalate" and not instance.gate.escalated:
+        then = "further people are asked"
+    else:
+        then = "it opens" if what == "approve" else "it is rejected"
+    return _Limit(at=instance.gate.expires_at, what="the time of its gate", then=then)
+
+
+def _ahead(limit: _Limit, now: datetime) -> Reason:
+    when = f"{_away(limit.at, now)}, at {_moment(limit)}"
+    return Reason(kind="rule", text=f"{limit.what} is over {when}; {limit.then} then")
+
+
+def _what_follows(limit: _Limit, compared: int) -> Recommendation:
+    text = (
+        f"{limit.what} is over since {_moment(limit)}: {limit.then}, as soon as a command drives it; "
+        "nothing else can be done before"
+    )
+    reasons = (Reason(kind="rule", text=text),)
+    return Recommendation(phase=limit.phase, request="wait", reasons=reasons, compared=compared, overdue=True)
+
+
+def _moment(limit: _Limit) -> str:
     return limit.at.isoformat(timespec="seconds")
 
 

@@ -8,7 +8,6 @@ for processes a notebook forks.
 import asyncio
 import json
 import logging
-import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Protocol
 
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue, decode_object, encoded_size_bytes
+from chatflow_jupyter.planted_files import is_plain_file
 from chatflow_jupyter.runner.artifacts import PRIVATE_FOLDER
 from chatflow_jupyter.runner.runtime_directory import runtime_directory
 
@@ -122,6 +122,6 @@ class _Service:
 
 
 def _handed_over(path: Path) -> Path:
-    if path.parent.name != PRIVATE_FOLDER or not path.exists() or not stat.S_ISREG(path.lstat().st_mode):
+    if path.parent.name != PRIVATE_FOLDER or not is_plain_file(path):
         raise InvalidInput(f"{path.name}: not a file in the attempt's private folder")
     return path

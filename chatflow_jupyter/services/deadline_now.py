@@ -4,8 +4,6 @@ from chatflow_jupyter.domain.due import Due, own_deadline
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
-__all__ = ["Due", "deadline_of", "own_deadline"]
-
 
 async def deadline_of(storage: IStateStorage, instance: Instance) -> Due | None:
     """Return the earliest deadline of the instance and of all above it: those end it, too.
@@ -19,5 +17,5 @@ async def deadline_of(storage: IStateStorage, instance: Instance) -> Due | None:
         node = await storage.instance(node.tenant_id, node.parent.instance_id)
         above = own_deadline(node)
         if above is not None and (earliest is None or above.at < earliest.at):
-            earliest = Due(at=above.at, what=f"{above.what} of its parent {node.instance_id}")
+            earliest = Due(at=above.at, whose="above", what=f"{above.what} of its parent {node.instance_id}")
     return earliest

@@ -10,9 +10,10 @@ from pathlib import Path
 from chatflow_jupyter.domain.errors import ChatFlowError, InvalidInput, NotFound, StaleFence
 from chatflow_jupyter.domain.hooks import Processed
 from chatflow_jupyter.domain.ids import AttemptId, InstanceId, OwnerId, RunnerId
-from chatflow_jupyter.domain.instance import Failure, Instance, PhaseState
+from chatflow_jupyter.domain.instance import Failure, Instance
 from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes, own_json
 from chatflow_jupyter.domain.requests import AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded
+from chatflow_jupyter.domain.reuse import is_cached, settled_phases
 from chatflow_jupyter.domain.schedules import scheduled_at_of
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import (
@@ -124,7 +125,7 @@ class Execution:
             row=row,
             parent_id=parent_id,
             started_sec=self._clock.monotonic(),
-            is_cached=phase.cache is not None,
+            is_cached=is_cached(phase),
         )
         return Lease(
             attempt=row,
@@ -311,8 +312,7 @@ def _request(
 
 def _settled(matching: Sequence[ArtifactRecord], instance: Instance, phase: str) -> ArtifactRecord:
     """Take the newest attempt's artifact; of a phase that failed or still runs, none counts."""
-    state = instance.phases.get(phase)
-    if state is None or not (state.state is PhaseState.SUCCEEDED or state.notebook_done):
+    if phase not in settled_phases(instance):
         raise NotFound(f"phase {phase} has not succeeded, so its artifacts are not offered as input")
     return max(matching, key=lambda record: record.attempt)
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chatflow_jupyter.domain.definition import Phase
+from chatflow_jupyter.domain.due import own_deadline
 from chatflow_jupyter.domain.gates import VERB, asked_of, gate_of
 from chatflow_jupyter.domain.ids import Sha256
 from chatflow_jupyter.domain.instance import Instance, OpenGate, Vote
-
-from .deadline_now import own_deadline
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -118,17 +118,22 @@ async def forget_moot(storage: IStateStorage) -> None:
     """Drop notes that ask for hooks whose verdict nobody waits for any more.
 
     While a hook is being asked, a deadline or a person may end what asked. Its note would stand until the
-    hook has answered, as if something were left to do.
+    hook has answered, as if something were left to do. Those of instances that cannot be read are left.
     """
     after = 0
     while rows := await storage.continuations(after=after):
         for row in rows:
-            note = row.continuation
-            if note.kind is ContinuationKind.RUN_HOOKS:
-                instance = await storage.instance(row.tenant_id, note.instance_id)
-                if instance.hooks_asked is None:
-                    await storage.drop_continuations([row.continuation_id])
+            if row.continuation.kind is ContinuationKind.RUN_HOOKS and await _is_moot(storage, row):
+                await storage.drop_continuations([row.continuation_id])
         after = rows[-1].continuation_id
+
+
+async def _is_moot(storage: IStateStorage, row: ContinuationRow) -> bool:
+    try:
+        instance = await storage.instance(row.tenant_id, row.continuation.instance_id)
+    except (NotFound, StoreDamaged):
+        return False
+    return instance.hooks_asked is None
 
 
 def _ahead(instance: Instance, phase: Phase, asked: HooksAsked, content: bytes) -> AttemptAhead:

@@ -18,8 +18,8 @@ from chatflow_jupyter.domain.hooks import ArtifactMade, Broken, Finding, Process
 from chatflow_jupyter.domain.ids import AttemptId
 from chatflow_jupyter.domain.instance import Failure
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json, decode_json
+from chatflow_jupyter.planted_files import open_source
 from chatflow_jupyter.ports.records import AttemptReport, AttemptRow
-from chatflow_jupyter.regular_files import open_regular
 
 from .hook_calls import Hooks
 
@@ -173,7 +173,7 @@ def _path_of(copy: BinaryIO) -> Path:
 
 def _copied(source: Path, copy: BinaryIO) -> None:
     """Copy a regular file."""
-    with open_regular(source) as read:
+    with open_source(source) as read:
         try:
             shutil.copyfileobj(read, copy, 1024 * 1024)
             copy.flush()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chatflow_jupyter.domain.definition import Definition
+from chatflow_jupyter.domain.due import Due
 from chatflow_jupyter.domain.errors import InvalidInput, NotFound
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
@@ -15,7 +16,7 @@ from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, InstanceF
 from chatflow_jupyter.ports.state_storage import IStateStorage
 
 from .artifacts import Artifacts
-from .deadline_now import Due, deadline_of
+from .deadline_now import deadline_of
 from .gate_now import GateNow, gate_now
 from .pinned import PinnedDefinitions
 from .shown import shown_hash

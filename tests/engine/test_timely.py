@@ -52,7 +52,7 @@ def test_what_is_said_to_follow_follows(definition: Definition) -> None:
                 assert (before.phase, before.request) == (plain.phase, plain.request)
                 assert f"the deadline of {due.what} is over in 1 s" in before.reasons[1].text
                 after = recommend_in_time(definition, instance, (), due=due, now=due.at)
-                request = PhaseDeadlineDue() if due.of_phase else InstanceDeadlineDue()
+                request = PhaseDeadlineDue() if due.whose == "phase" else InstanceDeadlineDue()
                 led_to = decide(definition, instance, request, due.at)
                 assert isinstance(led_to, Decision)
                 assert (after.request, after.overdue) == ("wait", True)
@@ -115,7 +115,7 @@ def test_the_time_of_a_gate_is_told_and_what_comes_then(gate: str, then: str) ->
 
 def test_the_deadline_of_a_parent_is_told_of_its_child() -> None:
     definition, instance = waiting("{}")
-    above = Due(at=START, what="the instance of its parent wfi_1")
+    above = Due(at=START, whose="above", what="the instance of its parent wfi_1")
     late = recommend_in_time(definition, instance, (), due=above, now=START)
     assert late.phase is None
     assert "the instance of its parent wfi_1 fails, and it with that" in late.reasons[0].text

@@ -20,7 +20,8 @@ from chatflow_jupyter.domain.hooks import (
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, OwnerId
 from chatflow_jupyter.domain.instance import Status, WaitingReason
 from chatflow_jupyter.services.hook_calls import Hooks
-from chatflow_jupyter.services.hook_runs import HookRuns
+from chatflow_jupyter.services.hook_runs import HookRuns, forget_moot
+from tests.services.damage import damage
 from tests.services.hooked import HookedWorld, failure_of, hook
 from tests.services.world import ProcessDied, run
 
@@ -365,6 +366,23 @@ def test_what_waits_for_hooks_can_be_ended_also_when_none_can_be_loaded(world: H
         assert ended.status is Status.TERMINATED
         assert await world.ask_hooks() == 1  # the note is found to be of no consequence
         assert await world.storage.continuations() == ()
+
+    run(story())
+
+
+def test_notes_that_are_of_no_consequence_go_and_one_that_cannot_be_read_keeps_no_other(
+    world: HookedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.enabled = [hook("style", before=lambda _: Allow())]
+
+    async def story() -> None:
+        damaged, asked, ended = [(await world.new(ONE)).instance_id for _ in range(3)]
+        for one in (damaged, ended):
+            await world.orchestrator.terminate(LOCAL_TENANT, one, LOCAL_PRINCIPAL)
+        damage(world, [damaged], monkeypatch)
+        await forget_moot(world.storage)
+        left = await world.storage.continuations()
+        assert [row.continuation.instance_id for row in left] == [damaged, asked]
 
     run(story())
 

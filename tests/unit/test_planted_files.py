@@ -35,6 +35,11 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
         read_plain_file(path, most_bytes=10)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\udcff" * 300, "a\ud800"])
+def test_what_can_be_no_path_is_no_file(tmp_path: Path, name: str) -> None:
+    assert not is_plain_file(tmp_path / name)
+
+
 def test_no_more_is_read_than_was_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.touch()

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from chatflow_jupyter.domain.errors import InvalidInput, NotFound, StorageFull, StoreDamaged, Unreachable
 from chatflow_jupyter.domain.ids import Sha256, TenantId
+from chatflow_jupyter.planted_files import open_source
 from chatflow_jupyter.ports.records import Stored
-from chatflow_jupyter.regular_files import open_regular
 
 from .durable import (
     PIECE_BYTES,
@@ -76,7 +76,7 @@ class LocalArtifactStorage:
         return await asyncio.to_thread(self._collect_uploads, older_than_sec)
 
     def _put_file(self, tenant_id: TenantId, source: Path) -> Stored:
-        with open_regular(source) as file:
+        with open_source(source) as file:
             return self._store(tenant_id, iter(lambda: file.read(PIECE_BYTES), b""))
 
     def _put_bytes(self, tenant_id: TenantId, content: bytes) -> Stored:

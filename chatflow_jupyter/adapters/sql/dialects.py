@@ -14,11 +14,13 @@ from sqlalchemy import (
     Table,
     Text,
     event,
-    func,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.functions import FunctionElement
 
 from chatflow_jupyter.domain.errors import (
     ChatFlowError,
@@ -93,12 +95,28 @@ def put_conditions_on_indexes(metadata: MetaData) -> None:
 
 def rarely(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition, said to hold for few rows: SQLite, without statistics, then takes its index."""
-    return func.unlikely(condition)  # as a Boolean it would be compared with 1
+    return _Rarely(condition)
 
 
 def likely(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition, said to hold for most rows: SQLite then takes the index of another."""
-    return func.likely(condition)
+    return _Likely(condition)
+
+
+class _Rarely(FunctionElement[bool]):
+    name, inherit_cache = "unlikely", True
+
+
+class _Likely(FunctionElement[bool]):
+    name, inherit_cache = "likely", True
+
+
+@compiles(_Rarely)
+@compiles(_Likely)
+def _hinted(hint: FunctionElement[bool], compiler: SQLCompiler, **how: Any) -> str:
+    """Return the hint as SQLite knows it; who keeps statistics needs none, and has no such function."""
+    condition = compiler.process(hint.clauses, **how)
+    return f"{hint.name}({condition})" if compiler.dialect.name == "sqlite" else f"({condition})"
 
 
 def growing() -> dict[str, Any]:

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Executable,
     Integer,
     Row,
+    Table,
     Text,
     bindparam,
     delete,
@@ -26,6 +28,7 @@ from chatflow_jupyter.domain.reuse import stands
 from chatflow_jupyter.ports.records import KeptRow, Transition
 
 from .artifacts import of_instance
+from .copied_rows import copied
 from .damage import decodes
 from .dialects import Upsert
 from .encoding import from_us, to_us
@@ -49,19 +52,8 @@ def _keep(insert: Upsert) -> Executable:
     return kept
 
 
-def _copied(table: Any, changed: dict[str, Any]) -> Statement:
-    columns = [changed.get(column.name, column).label(column.name) for column in table.c]
-
-    def copy(insert: Upsert) -> Executable:
-        rows = select(*columns).where(
-            table.c.tenant_id == bindparam("tenant"), table.c.attempt_id == bindparam("source")
-        )
-        copied: Executable = (
-            insert(table).from_select([column.name for column in table.c], rows).on_conflict_do_nothing()
-        )
-        return copied
-
-    return Statement(copy)
+def _of_source(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return (table.c.tenant_id == bindparam("tenant"), table.c.attempt_id == bindparam("source"))
 
 
 KEEP = Statement(_keep)
@@ -86,25 +78,16 @@ DROP_EXPIRED = Statement(
         )
     )
 )
-STATUS_OF = Statement(
-    select(attempts.c.status).where(
-        attempts.c.tenant_id == bindparam("tenant"), attempts.c.attempt_id == bindparam("source")
-    )
-)
+STATUS_OF = Statement(select(attempts.c.status).where(*_of_source(attempts)))
 DELETED_OF_ATTEMPT = Statement(
-    select(artifacts.c.name)
-    .where(
-        artifacts.c.tenant_id == bindparam("tenant"),
-        artifacts.c.attempt_id == bindparam("source"),
-        artifacts.c.deleted_at.is_not(None),
-    )
-    .limit(1)
+    select(artifacts.c.name).where(*_of_source(artifacts), artifacts.c.deleted_at.is_not(None)).limit(1)
 )
 DELETED_OF_INSTANCE = Statement(
     select(artifacts.c.name).where(*of_instance("instance"), artifacts.c.deleted_at.is_not(None)).limit(1)
 )
-TAKE_ATTEMPT = _copied(
+TAKE_ATTEMPT = copied(
     attempts,
+    _of_source(attempts),
     {
         "attempt_id": _OWN,
         "instance_id": _INSTANCE,
@@ -113,7 +96,11 @@ TAKE_ATTEMPT = _copied(
         "owner_id": literal_column("NULL"),
     },
 )
-TAKE_ARTIFACTS = _copied(artifacts, {"attempt_id": _OWN, "instance_id": _INSTANCE, "attempt": _NUMBER})
+TAKE_ARTIFACTS = copied(
+    artifacts,
+    _of_source(artifacts),
+    {"attempt_id": _OWN, "instance_id": _INSTANCE, "attempt": _NUMBER},
+)
 
 
 def check(connection: Connection, tenant_id: TenantId, decision: Decision) -> None:

@@ -26,7 +26,7 @@ from .dialects import GROWING_ID, TEXT, clustered, growing, only, put_conditions
 metadata = MetaData()
 put_conditions_on_indexes(metadata)
 
-REVISION = "0012_pre"
+REVISION = "0013_pre"
 """The newest migration: what these tables are."""
 
 # Conditions of partial indexes: queries must repeat them word for word, so they stand here once.

@@ -1,12 +1,10 @@
 """What a fork shares with its source: rows of its own that refer to the same bytes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     Table,
     Text,
     bindparam,
@@ -20,7 +18,7 @@ from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.ports.records import SharedWork
 
 from .artifacts import of_instance
-from .dialects import Upsert
+from .copied_rows import copied
 from .schema import artifacts, attempts, instances, journal
 from .statements import Statement
 
@@ -32,20 +30,6 @@ def _of_phases(table: Table) -> tuple[ColumnElement[bool], ...]:
     if table is artifacts:
         return (*of_instance("source"), in_phase)
     return (table.c.tenant_id == bindparam("tenant"), table.c.instance_id == bindparam("source"), in_phase)
-
-
-def _copied(table: Table, changed: Mapping[str, ColumnElement[Any]]) -> Statement:
-    """Return what inserts the rows of a phase once more, with these columns changed."""
-    columns = [changed.get(column.name, column).label(column.name) for column in table.c]
-
-    def copy(insert: Upsert) -> Executable:
-        rows = select(*columns).where(*_of_phases(table))
-        copied: Executable = (
-            insert(table).from_select([column.name for column in table.c], rows).on_conflict_do_nothing()
-        )
-        return copied
-
-    return Statement(copy)
 
 
 def _own_attempt(phase: ColumnElement[str], number: ColumnElement[Any]) -> ColumnElement[str]:
@@ -67,8 +51,9 @@ SEQ_OF = Statement(
 DELETED = Statement(
     select(artifacts.c.name).where(*_of_phases(artifacts), artifacts.c.deleted_at.is_not(None)).limit(1)
 )
-SHARE_ATTEMPTS = _copied(
+SHARE_ATTEMPTS = copied(
     attempts,
+    _of_phases(attempts),
     {
         "attempt_id": _own_attempt(attempts.c.phase, attempts.c.number),
         "instance_id": _FORK,
@@ -76,11 +61,16 @@ SHARE_ATTEMPTS = _copied(
         "owner_id": literal_column("NULL"),
     },
 )
-SHARE_ARTIFACTS = _copied(
+SHARE_ARTIFACTS = copied(
     artifacts,
+    _of_phases(artifacts),
     {"attempt_id": _own_attempt(artifacts.c.phase, artifacts.c.attempt), "instance_id": _FORK},
 )
-SHARE_JOURNAL = _copied(journal, {"attempt_id": _own_attempt(journal.c.phase, _NUMBER), "instance_id": _FORK})
+SHARE_JOURNAL = copied(
+    journal,
+    _of_phases(journal),
+    {"attempt_id": _own_attempt(journal.c.phase, _NUMBER), "instance_id": _FORK},
+)
 
 
 def check(connection: Connection, tenant_id: TenantId, shares: SharedWork) -> None:

@@ -17,13 +17,11 @@ from chatflow_jupyter.interfaces.cli.answering import (
     trigger_of,
 )
 from chatflow_jupyter.interfaces.cli.ending import (
-    drive,
     follow_to_the_end,
-    hold_attempts,
     print_accepted,
     print_end,
+    take_over,
 )
-from chatflow_jupyter.interfaces.cli.following import position_now
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session, go_on_in_background, in_session
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
@@ -42,9 +40,7 @@ def trigger(options: argparse.Namespace) -> int:
 
     async def advance(session: Session) -> int:
         instance = await _find(session)
-        after = await position_now(session, instance)
-        hold_attempts(session)
-        await drive(session, instance)
+        after = await take_over(session, instance)
         asked = request
         if request.decision is not None:
             asked, after = await at_its_gate(session, instance, request, after)
@@ -79,9 +75,7 @@ def resume(options: argparse.Namespace) -> int:
         if options.detach:
             await _resume(session, instance)
             return await _go_on_detached(session)
-        after = await position_now(session, instance)
-        hold_attempts(session)
-        await drive(session, instance)
+        after = await take_over(session, instance)
         await _resume(session, instance)
         return await follow_to_the_end(session, await _find(session), after=after)
 
@@ -98,9 +92,7 @@ def retry(options: argparse.Namespace) -> int:
         if options.detach:
             await _advance(session, instance)
             return await _go_on_detached(session)
-        after = await position_now(session, instance)
-        hold_attempts(session)
-        await drive(session, instance)
+        after = await take_over(session, instance)
         await _advance(session, instance)
         return await follow_to_the_end(session, await _find(session), after=after)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chatflow_jupyter.domain.due import Due
 from chatflow_jupyter.domain.instance import Vote
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json
 from chatflow_jupyter.interfaces.cli.shapes import shown_time
 from chatflow_jupyter.interfaces.cli.terminal import safe_line
-from chatflow_jupyter.services.deadline_now import Due
 from chatflow_jupyter.services.gate_now import GateNow
 
 SHOWN_DIGITS = 12
