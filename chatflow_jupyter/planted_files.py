@@ -1,6 +1,7 @@
 """Files in folders a notebook could write to: whatever lies there, nobody hangs on it or is led elsewhere."""
 
 import os
+import secrets
 import shutil
 import stat
 from contextlib import suppress
@@ -64,6 +65,7 @@ def _remove_flattened(folder: Path) -> None:
     """Bring what lies in folders of the folder up into it, level by level: no path gets long."""
     with suppress(OSError):
         folder.chmod(0o700)
+        unguessed = secrets.token_hex(8)  # what lies there under such a name already would be in the way
         number, waiting = 0, [entry.name for entry in os.scandir(folder)]
         while waiting:
             place = folder / waiting.pop()
@@ -72,7 +74,7 @@ def _remove_flattened(folder: Path) -> None:
                 continue
             place.chmod(0o700)
             for entry in list(os.scandir(place)):
-                name = f".up-{os.getpid()}-{number}"
+                name = f".up-{unguessed}-{number}"
                 number += 1
                 Path(entry.path).rename(folder / name)
                 waiting.append(name)

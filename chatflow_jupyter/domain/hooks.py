@@ -190,9 +190,15 @@ class HookPlan:
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+
+    @property
+    def judges(self) -> bool:
+        """Whether any may let what an attempt hands over not count, or change it."""
+        return bool(self.after or self.artifacts)
 
     def at(self, point: HookPoint) -> tuple[str, ...]:
-        """Return those asked at `point`."""
+        """Return those asked at `point`, before or after an attempt."""
         return self.before if point is HookPoint.BEFORE else self.after
 
 

@@ -55,7 +55,7 @@ def keep_outcome(draft: Draft) -> None:
     record, phase, sought = draft.record, draft.phase, draft.record.sought
     if sought is None or sought.key is None or sought.mixed or sought.attempt != record.attempts:
         return
-    if draft.hooks.after:
+    if draft.hooks.judges:
         return
     if not is_cached(phase) or draft.instance.is_undoing or draft.instance.spawned:
         return

@@ -59,6 +59,7 @@ class Hooks:
         return HookPlan(
             before=tuple(one.name for one in self.enabled if isinstance(one.hook, PreExecutionHook)),
             after=tuple(one.name for one in self.enabled if isinstance(one.hook, PostExecutionHook)),
+            artifacts=tuple(one.name for one in self.processors),
         )
 
     @property

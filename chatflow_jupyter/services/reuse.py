@@ -3,9 +3,8 @@
 import hashlib
 
 from chatflow_jupyter.domain.advance import parameters_of
-from chatflow_jupyter.domain.definition import Phase
 from chatflow_jupyter.domain.errors import InternalError, NotFound, StoreDamaged, Unreachable
-from chatflow_jupyter.domain.ids import InstanceId, Sha256
+from chatflow_jupyter.domain.ids import InstanceId, Sha256, attempt_id
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonObject, JsonValue
 from chatflow_jupyter.domain.requests import CachedOutcome, CacheLookedUp
@@ -52,8 +51,7 @@ class Reuse:
             return None
         key, found = None, None
         if not self._has_to_run(instance):
-            record = await self._pinned.of(instance.tenant_id, instance.definition)
-            key = await self._key(record, record.definition.phase(instance.phase), instance)
+            key = await self._key(instance.phase, instance)
         if key is not None and not instance.anew:
             found = await self._found(instance, key)
         return CacheLookedUp(attempt=sought.attempt, seq=sought.seq, key=key, found=found)
@@ -63,12 +61,13 @@ class Reuse:
 
         Then it has no key either: no other attempt could use what it hands over.
         """
-        judged = bool(self._hooks.plan().after) or bool(list(self._hooks.processors))
-        return judged or approved_of(instance) is not None
+        return self._hooks.plan().judges or approved_of(instance) is not None
 
-    async def _key(self, record: DefinitionRecord, phase: Phase, instance: Instance) -> Sha256 | None:
+    async def _key(self, name: str, instance: Instance) -> Sha256 | None:
         """Return the hash over the inputs; None when they cannot all be read, as the attempt will say."""
         try:
+            record = await self._pinned.of(instance.tenant_id, instance.definition)
+            phase = record.definition.phase(name)
             parameters = parameters_of(phase, instance)
             files = await self._files_of(record)
             artifacts = await self._readable_artifacts(instance)
@@ -152,11 +151,14 @@ class Reuse:
         return True
 
     async def _is_whole(self, source_id: InstanceId, row: KeptRow) -> bool:
-        """Whether no artifact of the attempt was deleted, and the bytes of each are there.
+        """Whether the attempt can be read, no artifact of it was deleted, and the bytes of each are there.
 
         What only an earlier attempt of the phase left behind, it cannot hand over.
         """
         of = (row.outcome.phase, row.outcome.attempt)
+        made = await self._storage.attempt(row.tenant_id, attempt_id(source_id, *of))
+        if made.status != "succeeded":
+            return False
         known = await self._storage.artifacts(row.tenant_id, source_id, include_deleted=True)
         own = {record.name for record in known if (record.phase, record.attempt) == of}
         for record in known:

@@ -31,7 +31,9 @@ from tests.contract.making import (
 
 ME = owner("me").owner_id
 NO_TEXT = "CAST(x'ff41' AS TEXT)"
+DEEP = f"'{'[' * 2000}{']' * 2000}'"
 HARM_TO_ATTEMPTS = [
+    ("parameters", DEEP),
     *(("parameters", "'{'"), ("parameters", "'[]'"), ("parameters", NO_TEXT), ("parameters", "3")),
     *(("progress", "'3'"), ("failure", "'{\"x\": 1}'"), ("number", "'x'"), ("fence", "'x'")),
     *(("timeout_sec", "'x'"), ("phase", NO_TEXT), ("notebook", "x'00'"), ("started_at", "'x'")),

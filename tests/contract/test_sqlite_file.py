@@ -149,6 +149,21 @@ async def test_a_home_of_the_second_schema_is_upgraded(path: Path, clock: StillC
     await storage.close()
 
 
+@pytest.mark.parametrize("odd", [r'"\ud800"', '{"a":1}'])
+async def test_what_is_no_version_in_a_damaged_row_keeps_no_other_from_being_read(
+    path: Path, clock: StillClock, odd: str
+) -> None:
+    older_home(path, "0002_pre")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (newest,) = connection.execute("SELECT max(instance_id) FROM instances").fetchone()
+        as_it_stands = """birth = replace(birth, '"version":"1.0.0', '"version":' || ? || ',"was":"')"""
+        connection.execute(f"UPDATE instances SET {as_it_stands} WHERE instance_id = ?", [odd, newest])
+    storage = await open_sqlite(path, clock=clock)
+    assert len(await storage.instances(LOCAL, InstanceFilter())) == 2
+    assert sum(use.instances for use in (await storage.versions_in_use(LOCAL)).values()) == 1
+    await storage.close()
+
+
 async def test_what_a_subtree_has_used_is_counted_up_when_a_home_is_upgraded(
     path: Path, clock: StillClock
 ) -> None:

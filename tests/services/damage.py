@@ -1,14 +1,31 @@
 """Rows that cannot be read, as the services meet them, and how long an engine rests beside them."""
 
+import sqlite3
 from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from chatflow_jupyter.adapters.sql import open_sqlite
 from chatflow_jupyter.domain.errors import StoreDamaged
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.services.dispatcher import Dispatcher
 from tests.services.world import ProcessDied, World
+
+
+def harm(file: Path, statement: str, *values: str) -> None:
+    """Change rows behind the back of everybody."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        assert connection.execute(statement, values).rowcount > 0
+
+
+async def on_disk(world: World) -> Path:
+    """Give the world a store that can be damaged."""
+    file = world.folder / "home" / "chatflow.db"
+    world.wire(await open_sqlite(file, clock=world.clock))
+    return file
 
 
 def damage(world: World, lost: Collection[InstanceId], patched: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from chatflow_jupyter.adapters.sql import open_sqlite
 from chatflow_jupyter.domain.ids import InstanceId, OwnerId
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.services.dispatcher import PAGE, Dispatcher
-from tests.services.damage import damage, rests
+from tests.services.damage import damage, harm, on_disk, rests
 from tests.services.world import LEASE_SEC, NOTEBOOK, TREE, World, run
 from tests.waiting import until_async
 
@@ -28,19 +25,6 @@ phases:
   - name: files
     children: {{schema: ./leaf.yaml, items: {list(range(PAGE + 1))}, max_parallel: {PAGE + 1}}}
 """
-
-
-def harm(file: Path, statement: str, *values: str) -> None:
-    """Change rows behind the back of everybody."""
-    with closing(sqlite3.connect(file)) as connection, connection:
-        assert connection.execute(statement, values).rowcount > 0
-
-
-async def on_disk(world: World) -> Path:
-    """Give the world a store that can be damaged."""
-    file = world.folder / "home" / "chatflow.db"
-    world.wire(await open_sqlite(file, clock=world.clock))
-    return file
 
 
 async def dispatch(dispatcher: Dispatcher, work: Callable[[], Awaitable[None]]) -> None:

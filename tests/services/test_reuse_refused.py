@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatflow_jupyter.domain.errors import Unreachable
-from chatflow_jupyter.domain.hooks import Accept, Keep
+from chatflow_jupyter.domain.hooks import Accept, EnabledHook, Keep
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId
 from chatflow_jupyter.domain.instance import Status
 from chatflow_jupyter.domain.requests import Terminate, Trigger
@@ -35,6 +35,7 @@ LOOKS += "  - {name: first, notebook: one.ipynb}\n  - {name: look, notebook: two
 UNDONE = SUM.replace("one.ipynb}", "one.ipynb, compensate: one.ipynb}")
 UNDONE += "  - {name: ask, notebook: one.ipynb, start: on_trigger}\n"
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
+JUDGE, SCAN = hook("judge", after=lambda _: Accept()), hook("scan", process=lambda _: Keep())
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_where_hooks_judge_what_a_phase_did_it_is_done(world: ReuseWorld) -> Non
 
 def test_what_hooks_judged_is_reused_by_nobody_and_not_kept(world: ReuseWorld) -> None:
     async def story() -> None:
-        for judge in (hook("judge", after=lambda _: Accept()), hook("scan", process=lambda _: Keep())):
+        for judge in (JUDGE, SCAN):
             world.enabled = [judge]
             world.wire(world.storage)
             await world.once()
@@ -66,13 +67,16 @@ def test_what_hooks_judged_is_reused_by_nobody_and_not_kept(world: ReuseWorld) -
     run(story())
 
 
-def test_what_hooks_judge_that_came_into_force_meanwhile_is_not_kept(world: ReuseWorld) -> None:
+@pytest.mark.parametrize("meanwhile", [JUDGE, SCAN], ids=lambda each: each.name)
+def test_what_hooks_judge_that_came_into_force_meanwhile_is_not_kept(
+    world: ReuseWorld, meanwhile: EnabledHook
+) -> None:
     async def story() -> None:
         made = await world.start()
         await world.collect()
         await world.dispatcher.step()
         lease = await world.must_lease()
-        world.enabled = [hook("judge", after=lambda _: Accept())]
+        world.enabled = [meanwhile]
         world.hooks._loaded = None  # as in another process, to which the attempt reports
         await world.end(lease, total=6)
         assert await world.run_all(made.instance_id) == []

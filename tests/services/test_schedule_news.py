@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import pytest
+
+from chatflow_jupyter.domain.errors import StoreDamaged
 from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT
 from chatflow_jupyter.domain.schedules import Schedule, ScheduleEntry
 from chatflow_jupyter.services.schedule_news import ScheduleNews
@@ -100,3 +103,35 @@ def test_only_the_log_of_a_schedule_that_changed_is_read(plans: Plans) -> None:
         assert watched.read == ["a"]
 
     run(story())
+
+
+def test_a_log_that_cannot_be_read_hides_nothing_of_the_schedules_behind_it(plans: Plans) -> None:
+    async def story() -> None:
+        for name in "abc":
+            await plans.add(name, overlap="allow")
+        news = looking(plans)
+        assert await told(news) == []
+        read = plans.schedules.log_since
+
+        async def log_since(schedule: Schedule, seq: int) -> Sequence[ScheduleEntry]:
+            if schedule.name in damaged:
+                raise StoreDamaged(f"the log of {schedule.name} is damaged")
+            return await read(schedule, seq)
+
+        plans.schedules.log_since = log_since  # type: ignore[method-assign]
+        damaged = "ab"
+        await plans.turn(hours=1)
+        heard: list[str] = []
+        for _ in range(2):
+            with pytest.raises(StoreDamaged, match="log of a"):
+                await _hear(news, heard)
+        assert heard == ["c"]
+        damaged = ""
+        assert await told(news) == [("a", "fired"), ("b", "fired")]
+
+    run(story())
+
+
+async def _hear(news: ScheduleNews, heard: list[str]) -> None:
+    async for schedule, _ in news.all():
+        heard.append(schedule.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatflow_jupyter.planted_files import is_plain_file, read_plain_file, remove_tree
+from chatflow_jupyter.planted_files import _remove_flattened, is_plain_file, read_plain_file, remove_tree
 
 
 def bound(path: Path) -> None:
@@ -75,3 +75,11 @@ def test_a_folder_goes_however_deep_it_is_and_whatever_lies_in_it(tmp_path: Path
     subprocess.run(["rm", "-rf", folder], check=True)  # pytest could not
     assert not left
     assert (kept / "file").exists()
+
+
+def test_no_name_that_can_be_guessed_is_in_the_way_of_what_is_moved_up(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    for number in range(9):
+        (folder / f".up-{os.getpid()}-{number}" / "full").mkdir(parents=True)
+    _remove_flattened(folder)  # it comes to what is left once a folder is too deep; which, the disk decides
+    assert not folder.exists()

@@ -12,7 +12,10 @@ from chatflow_jupyter.domain.errors import ChatFlowError
 T = TypeVar("T")
 Decoder = Callable[[Row[Any]], T]
 
-_COMPLAINTS = (ArithmeticError, AttributeError, ChatFlowError, LookupError, TypeError, ValueError)
+_COMPLAINTS = (
+    *(ArithmeticError, AttributeError, ChatFlowError, LookupError, TypeError, ValueError),
+    RecursionError,  # JSON nested deeper than Python reads; ours never is
+)
 
 
 class DamagedRow(sqlite3.DatabaseError):

@@ -18,7 +18,11 @@ COLUMN = sa.Column(
 def upgrade() -> None:
     op.add_column("instances", COLUMN)
     # In the database, which hands no row over: one that cannot be read stays as it is, and holds up no other.
-    op.execute("UPDATE instances SET version = json_extract(birth, '$.version') WHERE json_valid(birth)")
+    # What is no version stays out: text that is none in UTF-8 would keep the rows of others from being read.
+    op.execute(
+        "UPDATE instances SET version = json_extract(birth, '$.version') WHERE json_valid(birth) "
+        "AND json_extract(birth, '$.version') NOT GLOB '*[^-+.0-9A-Za-z]*'"
+    )
     op.create_index(
         "instances_by_version", "instances", ["tenant_id", "name", "version", "status"], unique=False
     )
