@@ -289,6 +289,9 @@ class IEvents(Protocol):
     ) -> Sequence[StoredEvent]:
         """Return events above position `after` in order; of one instance or one tree if given."""
 
+    async def last_event(self, tenant_id: TenantId, root_id: InstanceId) -> int:
+        """Return the position of the latest event of a tree, 0 without any; no event is read for it."""
+
     async def outbox(self, limit: int = 100) -> Sequence[OutboxRow]:
         """Return messages not yet published, in order of commit."""
 

@@ -142,6 +142,10 @@ class Queries:
             tenant_id, instance_id=instance_id, root_id=root_id, after=after, limit=limit
         )
 
+    async def last_event(self, tenant_id: TenantId, root_id: InstanceId) -> int:
+        """Return the position behind which is what is yet to happen to a tree."""
+        return await self._storage.last_event(tenant_id, root_id)
+
     async def history(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[StoredEvent]:
         """Return all events of an instance."""
         collected: list[StoredEvent] = []

@@ -4,6 +4,10 @@ import asyncio
 import time
 from dataclasses import replace
 
+import pytest
+
+from chatflow_jupyter.adapters.sql.storage import DatabaseStateStorage
+from chatflow_jupyter.domain.errors import StoreDamaged
 from chatflow_jupyter.domain.events import EventType
 from chatflow_jupyter.domain.instance import Instance
 from chatflow_jupyter.ports.state_storage import IStateStorage
@@ -68,6 +72,25 @@ async def test_events_of_one_instance_or_one_tree(state_storage: IStateStorage) 
     of_instance = await state_storage.events(LOCAL, instance_id=wfi("b"), after=3)
     assert [each.position for each in of_instance] == [4]
     assert await state_storage.events(LOCAL, instance_id=wfi("b"), root_id=wfi("c")) == ()
+
+
+async def test_the_last_event_of_a_tree_is_that_of_any_of_its_nodes(state_storage: IStateStorage) -> None:
+    assert await state_storage.last_event(LOCAL, wfi("a")) == 0
+    await eventful(state_storage, "a", 1)
+    await eventful(state_storage, "b", 1, **below(wfi("a")))
+    await eventful(state_storage, "c", 1)
+    await eventful(state_storage, "a", 3, tenant_id=OTHER)
+    assert await state_storage.last_event(LOCAL, wfi("a")) == 4
+    assert await state_storage.last_event(LOCAL, wfi("c")) == 6
+    assert await state_storage.last_event(OTHER, wfi("a")) == 4
+
+
+async def test_a_damaged_position_is_told_as_damage(sqlite_storage: DatabaseStateStorage) -> None:
+    await eventful(sqlite_storage, "a", 1)
+    spoil = "UPDATE events SET position = 'x' WHERE position = 2"
+    await sqlite_storage._database.write(lambda c: c.exec_driver_sql(spoil))
+    with pytest.raises(StoreDamaged, match="position"):
+        await sqlite_storage.last_event(LOCAL, wfi("a"))
 
 
 async def test_each_event_is_in_the_outbox_in_order_of_commit(state_storage: IStateStorage) -> None:

@@ -15,6 +15,7 @@ from chatflow_jupyter.adapters.sql import DatabaseStateStorage
 from chatflow_jupyter.adapters.sql.artifacts import ARTIFACT_OF_OTHER_PHASE, ARTIFACTS_OF_INSTANCE
 from chatflow_jupyter.adapters.sql.database import READERS
 from chatflow_jupyter.adapters.sql.deprecations import USE_OF_ALL, USE_OF_ONE
+from chatflow_jupyter.adapters.sql.events import LAST_OF_TREE
 from chatflow_jupyter.adapters.sql.leases import QUEUED_LONGEST
 from chatflow_jupyter.adapters.sql.outcomes import DELETED_OF_ATTEMPT, DELETED_OF_INSTANCE
 from chatflow_jupyter.adapters.sql.pages import Pages
@@ -193,6 +194,13 @@ async def test_instances_of_a_version_are_counted_in_an_index_and_none_is_read(
 ) -> None:
     steps = await sqlite_storage._database.read(lambda c: _plan_of(c, question))
     assert steps == [f"SEARCH instances USING COVERING INDEX instances_by_version ({by})"]
+
+
+async def test_the_last_event_of_a_tree_is_found_in_an_index_and_none_is_read(
+    sqlite_storage: DatabaseStateStorage,
+) -> None:
+    steps = await sqlite_storage._database.read(lambda c: _plan_of(c, LAST_OF_TREE))
+    assert steps == ["SEARCH events USING COVERING INDEX events_by_root (tenant_id=? AND root_id=?)"]
 
 
 async def test_counting_those_of_a_definition_takes_the_same_work_with_few_others_and_with_many(

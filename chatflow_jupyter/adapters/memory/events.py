@@ -32,6 +32,11 @@ class MemoryEvents:
         )
         return tuple(found)[:limit]
 
+    async def last_event(self, tenant_id: TenantId, root_id: InstanceId) -> int:
+        """See the port."""
+        log = self._tables.events.get(tenant_id, [])
+        return max((stored.position for stored in log if stored.event.root_id == root_id), default=0)
+
     async def outbox(self, limit: int = 100) -> Sequence[OutboxRow]:
         """See the port."""
         return tuple(self._tables.outbox.values())[:limit]

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, select
+from sqlalchemy import Connection, Executable, bindparam, delete, func, insert, select
 
 from chatflow_jupyter.adapters.event_messages import TOPIC, event_message
 from chatflow_jupyter.domain.events import StoredEvent
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
 from chatflow_jupyter.ports.records import OutboxRow, Transition
 
+from .damage import DamagedRow
 from .dialects import Upsert
 from .rows import event_columns, event_of
 from .schema import events, outbox, tenants
@@ -56,6 +57,9 @@ EVENTS_OF_TENANT = Statement(_LATER)
 EVENTS_OF_INSTANCE = Statement(_LATER.where(_OF_INSTANCE))
 EVENTS_OF_TREE = Statement(_LATER.where(_OF_ROOT))
 EVENTS_OF_NODE = Statement(_LATER.where(_OF_INSTANCE, _OF_ROOT))
+LAST_OF_TREE = Statement(
+    select(func.max(events.c.position)).where(events.c.tenant_id == bindparam("tenant"), _OF_ROOT)
+)
 
 
 def reserve(connection: Connection, tenant_id: TenantId, applied: Sequence[Transition]) -> int:
@@ -94,6 +98,15 @@ def later_events(
         connection, tenant=tenant_id, instance=instance_id, root=root_id, seen=after, most=limit
     )
     return tuple(map(event_of, rows))
+
+
+def last_event(connection: Connection, tenant_id: TenantId, root_id: InstanceId) -> int:
+    """Return the position of the latest event of a tree, 0 without any."""
+    row = LAST_OF_TREE.one(connection, tenant=tenant_id, root=root_id)
+    last = None if row is None else row[0]
+    if not isinstance(last, int | None):
+        raise DamagedRow(f"table events: one of tree {root_id} has no number as its position")
+    return last or 0
 
 
 def unpublished(connection: Connection, limit: int) -> tuple[OutboxRow, ...]:

@@ -249,6 +249,10 @@ class SqlEvents:
             lambda c: events.later_events(c, tenant_id, instance_id, root_id, after, limit)
         )
 
+    async def last_event(self, tenant_id: TenantId, root_id: InstanceId) -> int:
+        """See the port."""
+        return await self._database.read(lambda c: events.last_event(c, tenant_id, root_id))
+
     async def outbox(self, limit: int = 100) -> Sequence[OutboxRow]:
         """See the port."""
         return await self._database.read(lambda c: events.unpublished(c, limit))

@@ -10,7 +10,7 @@ from chatflow_jupyter.domain.ids import InstanceId
 from chatflow_jupyter.domain.instance import FINAL, Instance, Status, WaitingReason
 from chatflow_jupyter.domain.json_values import JsonObject, canonical_json
 from chatflow_jupyter.interfaces.cli.displays import display_for
-from chatflow_jupyter.interfaces.cli.following import Follower, position_now
+from chatflow_jupyter.interfaces.cli.following import Follower
 from chatflow_jupyter.interfaces.cli.main import say
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.shapes import exit_status, instance_object, print_json
@@ -46,7 +46,7 @@ async def take_over(session: Session, instance: Instance) -> int:
 
     Returns the position of the last event until then, for whoever follows.
     """
-    after = await position_now(session, instance)
+    after = await session.app.queries.last_event(instance.tenant_id, instance.root_id)
     hold_attempts(session)
     await drive(session, instance)
     return after

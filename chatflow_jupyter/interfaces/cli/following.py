@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from chatflow_jupyter.domain.decision import ContinuationKind
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.gates import gate_of
 from chatflow_jupyter.domain.instance import Instance, WaitingReason
-from chatflow_jupyter.interfaces.cli.displays import Display, PlainDisplay
+from chatflow_jupyter.interfaces.cli.displays import Display
 from chatflow_jupyter.interfaces.cli.driven import say_that_nobody_drives
 from chatflow_jupyter.interfaces.cli.session import Session
 from chatflow_jupyter.interfaces.cli.snapshot import Snapshot, take_snapshot
@@ -166,11 +165,3 @@ class Follower:
             return await app.is_driven(tenant_id, root_id) is not False
         await app.engine.adopt(tenant_id, root_id)
         return True
-
-
-async def position_now(session: Session, instance: Instance) -> int:
-    """Return the position after which a follower shows only what is yet to happen to the instance's tree."""
-    follower = Follower(session=session, instance=instance, display=PlainDisplay(sys.stderr))
-    async for _ in follower.new_events():
-        pass
-    return follower.after
