@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from .instance import Spawned
-from .json_values import JsonObject, encoded_size_bytes
+from .json_values import JsonObject, JsonValue, encoded_size_bytes
 
 MAX_OUTCOME_BYTES = 256 * 1024
 MAX_SPAWNED = 10_000
@@ -23,7 +23,16 @@ def outcome_size_fault(outputs: JsonObject) -> str | None:
 
 def spawned_size_fault(spawned: Sequence[Spawned]) -> str | None:
     """Return why the children are too large, or None: they are in one report, and one commit."""
-    size_bytes = encoded_size_bytes([[each.schema_ref, each.key, each.context] for each in spawned])
+    return spawned_bytes_fault(encoded_size_bytes([told_of(each) for each in spawned]))
+
+
+def told_of(one: Spawned) -> JsonValue:
+    """Return what a report says of a child."""
+    return [one.schema_ref, one.key, one.context]
+
+
+def spawned_bytes_fault(size_bytes: int) -> str | None:
+    """Return why that many bytes about children are too many, or None."""
     if size_bytes <= MAX_SPAWNED_BYTES:
         return None
     return (

@@ -7,8 +7,13 @@ from typing import Any
 
 from chatflow_jupyter.domain.errors import InvalidInput
 from chatflow_jupyter.domain.instance import Spawned
-from chatflow_jupyter.domain.json_values import JsonValue, check_json
-from chatflow_jupyter.domain.report_sizes import MAX_SPAWNED
+from chatflow_jupyter.domain.json_values import JsonValue, check_json, encoded_size_bytes
+from chatflow_jupyter.domain.report_sizes import (
+    MAX_OUTCOME_BYTES,
+    MAX_SPAWNED,
+    spawned_bytes_fault,
+    told_of,
+)
 from chatflow_jupyter.runner.notebook_job import NotebookListener
 
 OUTPUT_MIME = "application/vnd.chatflow.output.v1+json"
@@ -20,13 +25,19 @@ RISK_MIME = "application/vnd.chatflow.risk.v1+json"
 SPAWN_MIME = "application/vnd.chatflow.spawn.v1+json"
 """Carries `{"schema": text, "key": text, "context": any JSON object}`."""
 
+MOST_HELD_BYTES = 64 * MAX_OUTCOME_BYTES
+"""How much of outcomes is held until the end, which refuses far less: what comes then changes nothing."""
+
 OUTPUT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 log = logging.getLogger(__name__)
 
 
 class Outcomes:
-    """Collects what display messages report; a malformed report is logged and otherwise ignored."""
+    """Collects what display messages report; a malformed report is logged and otherwise ignored.
+
+    A runner holds this for several notebooks at once: what cannot be reported anyway is not collected on.
+    """
 
     def __init__(self, listener: NotebookListener) -> None:
         self._listener = listener
@@ -34,6 +45,9 @@ class Outcomes:
         self.risk: int | None = None
         self.spawned: list[Spawned] = []
         self.spawn_fault: str | None = None
+        self._sizes: dict[str, int] = {}
+        self._held_bytes = 0
+        self._spawned_bytes = 0
 
     def read(self, data: Mapping[str, Any]) -> None:
         """Take what the MIME bundle `data` of a display message reports, if anything."""
@@ -52,6 +66,11 @@ class Outcomes:
                 except InvalidInput as error:
                     log.warning("an outcome of the notebook was ignored: %s", error)
                     return
+                if self._held_bytes > MOST_HELD_BYTES:
+                    return  # the attempt fails for its size, whatever else it says
+                size_bytes = len(key) + encoded_size_bytes(value)
+                self._held_bytes += size_bytes - self._sizes.get(key, 0)
+                self._sizes[key] = size_bytes
                 self.values[key] = value
                 self._listener.output(key, value)
             case _:
@@ -68,7 +87,13 @@ class Outcomes:
                 if len(self.spawned) >= MAX_SPAWNED:
                     self._misfit(f"spawn: more than {MAX_SPAWNED} children of one attempt")
                     return
-                self.spawned.append(Spawned(schema_ref=schema, key=key, context=context))
+                one = Spawned(schema_ref=schema, key=key, context=context)
+                self._spawned_bytes += encoded_size_bytes(told_of(one))
+                fault = spawned_bytes_fault(self._spawned_bytes)
+                if fault is not None:
+                    self._misfit(fault)
+                    return
+                self.spawned.append(one)
             case _:
                 self._misfit("spawn: a child needs schema, key and context")
 

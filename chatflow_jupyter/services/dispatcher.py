@@ -167,15 +167,15 @@ class Dispatcher:
         return worked
 
     async def _unless_damaged(self, work: Awaitable[bool]) -> bool:
-        """Return what `work` returns; False when rows it reads are damaged: the others go on."""
+        """Return what `work` returns; False when rows it reads are damaged or gone: the others go on."""
         try:
             return await work
-        except StoreDamaged as error:
+        except (StoreDamaged, NotFound) as error:
             self._waiting += 1
             self._tell_once(error)
             return False
 
-    def _tell_once(self, error: StoreDamaged) -> None:
+    def _tell_once(self, error: StoreDamaged | NotFound) -> None:
         if error.message not in self._told:
             self._told.add(error.message)
             log.warning("%s; what needs that waits, the others go on", error.message)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatflow_jupyter.domain.ids import InstanceId, OwnerId
+from chatflow_jupyter.domain.ids import LOCAL_PRINCIPAL, LOCAL_TENANT, InstanceId, OwnerId
 from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.ports.records import AttemptRow
 from chatflow_jupyter.services.dispatcher import PAGE, Dispatcher
@@ -200,6 +200,30 @@ def test_a_lease_its_instance_knows_nothing_of_ends_our_runner_once_and_lets_the
         for _ in range(2):
             assert await rests(world, monkeypatch, dispatcher) == [1.0] * 3
         assert len(killed) == 1
+        await world.storage.close()
+
+    run(story())
+
+
+@pytest.mark.parametrize("gone", ["child", "root"])
+def test_a_row_that_is_gone_holds_up_only_what_needs_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    async def story() -> None:
+        file = await on_disk(world)
+        tree = await world.new(TREE)
+        healthy = await world.new(TREE)
+        lease = await world.must_lease()
+        await world.end(lease)
+        lost = lease.attempt.instance_id if gone == "child" else tree.instance_id
+        for each in (tree, healthy):
+            await world.orchestrator.pause(LOCAL_TENANT, each.instance_id, LOCAL_PRINCIPAL)
+        harm(file, "DELETE FROM instances WHERE instance_id = ?", lost)
+        monkeypatch.setattr(world.storage, "recent_instance", lambda *_: None)
+        while await world.dispatcher.step():
+            pass
+        found = await world.storage.tree(LOCAL_TENANT, healthy.instance_id)
+        assert [each.paused for each in found] == [True] * 3
         await world.storage.close()
 
     run(story())
