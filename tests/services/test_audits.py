@@ -357,6 +357,7 @@ NOT_AUDITED = {
     "Queries.running_attempts": READS,
     "Queries.state": READS,
     "Queries.status_info": READS,
+    "Queries.termination": READS,
     "Queries.tree": READS,
     "Queries.tree_status": READS,
     "Schedules.all": READS,
