@@ -365,6 +365,7 @@ NOT_AUDITED = {
     "Schedules.log_since": READS,
     "Schedules.named": READS,
     "Versions.all": READS,
+    "Versions.deprecated": READS,
     "Versions.deprecation_of": READS,
     "Waivers.all": READS,
 }

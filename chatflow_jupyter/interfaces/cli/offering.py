@@ -79,7 +79,11 @@ async def _list(session: Session) -> int:
     if not rows:
         print("no templates; CHATFLOW_TEMPLATE_PATH names the folders to look in")
         return 0
+    deprecated = await session.app.versions.deprecated(session.tenant_id)
     cells = [[_cell(row[name]) for name in ("name", "aliases", "version", "title", "where")] for row in rows]
+    for shown in cells:
+        if shown[-1] == "published" and f"{shown[0]}@{shown[2]}" in deprecated:
+            shown[-1] = "published, deprecated"
     print(shown_table(cells, ["NAME", "ALIASES", "VERSION", "TITLE", "WHERE"], sys.stdout))
     return 0
 
