@@ -136,7 +136,7 @@ MALFORMED = [
     ("x: " + "[" + "1," * 30_000 + "]", 1, "more than 20000 YAML values"),
     ("#" * (10 * 1024 * 1024), 1, f"at most {MAX_SOURCE_BYTES} bytes"),
     ("é" * (MAX_SOURCE_BYTES - 10), 1, f"at most {MAX_SOURCE_BYTES} bytes"),
-    ("name: a\nversion: 1.0\n", 2, "must be text, not 1.0; put it in quotes"),
+    ("name: a\nversion: 1.0\n", 2, "must be a version, not 1.0: it is written like 1.0.0, three numbers"),
     ("name: Big Name\n", 1, "starts with a letter a-z"),
     ("name: a\nversion: one\n", 2, "written like 1.0.0"),
     ("name: a\n", 1, "`phases` is missing"),
