@@ -93,6 +93,9 @@ async def _describe(session: Session) -> int:
     template = None if "@" in name or "/" in name else session.app.templates.find(name)
     if template is not None:
         definition, version, where = template.definition, template.definition.version, str(template.folder)
+    elif ("/" in name or name in (".", "..")) and not name.endswith(".ipynb"):
+        definition = await session.app.definitions.look_up(name, session.tenant_id)
+        version, where = definition.version, str(Path(name))
     else:
         record = await session.app.definitions.resolve(name, session.tenant_id, even_deprecated=True)
         await warn_if_deprecated(session, record)
