@@ -54,6 +54,26 @@ def test_failing_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("\nvalues = [1]\nfor place in (0, 3):\n    print(values[place])", "print(values[place])"),
+        ("before = 1\nfirst(\n    before,\n)", "first("),
+        ("# pick one\nvalues = [1]\nprint(values[3])", "pick one"),
+        ("%%time\nvalues = [1]\nprint(values[3])", "values = [1]"),
+        ("values = [1]\n%time print(values[3])", "values = [1]"),
+        ("values = [1]\nx = = 1", "values = [1]"),
+    ],
+)
+def test_a_failure_names_the_line_that_raised_where_a_cell_has_no_name(
+    source: str, named: str, tmp_path: Path
+) -> None:
+    error = run(tmp_path, ["def first(values):\n    return [][values]", source]).result.error
+    assert error is not None
+    assert error.message.endswith(f'in code cell 2 of 2 ("{named}")')
+    assert error.cell_name in ("values = [1]", "before = 1", "pick one")
+
+
+@pytest.mark.parametrize(
     ("source", "ended_by"),
     [
         ("import os; os._exit(0)", "exit status 0"),
