@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tests.runner.notebooks import Heard, run
+from tests.runner.notebooks import run
 
 
 def test_success_tells_of_every_cell_and_saves_it(tmp_path: Path) -> None:
@@ -146,9 +146,14 @@ def test_time_out_interrupts(tmp_path: Path) -> None:
 
 
 def test_cancelling_kills_what_does_not_react(tmp_path: Path) -> None:
-    heard = Heard()
-    stubborn = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-    done = run(tmp_path, [stubborn], heard=heard, cancel_when=lambda: bool(heard.started))
+    deaf = tmp_path / "deaf"
+    stubborn = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(deaf)!r}).touch()\n"
+        "while True: time.sleep(1)"
+    )
+    done = run(tmp_path, [stubborn], cancel_when=deaf.exists)
 
     error = done.result.error
     assert error is not None
