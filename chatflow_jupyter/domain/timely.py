@@ -66,7 +66,7 @@ def _consequence(definition: Definition, instance: Instance, limit: Due) -> str:
     fallback = _fallback(definition, instance) if limit.of_phase else None
     if fallback is not None:
         return f"{limit.what} fails and {fallback} comes instead"
-    return "it fails" if limit.what == "the instance" else f"{limit.what} fails, and it with that"
+    return "it fails" if limit.what == "the instance" else f"{limit.what} fails, and the instance with it"
 
 
 def _expired(definition: Definition, instance: Instance) -> str:
