@@ -97,6 +97,8 @@ def sentence(error: "ErrorDetails", models: Mapping[str, type[BaseModel]]) -> st
     if path == ("version",):
         return f"must be a version, not {_shown(given)}: it {_PATTERNS['version']}"
     wanted = _KINDS.get(kind.split("_")[0], "something else")
+    if wanted == "a number" and key.endswith("_sec"):
+        wanted = "a number of seconds"
     quotes = "; put it in quotes" if wanted == "text" and not isinstance(given, (list, Mapping)) else ""
     return f"must be {wanted}, not {_shown(given)}{quotes if given is not None else ''}"
 

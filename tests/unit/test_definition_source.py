@@ -156,6 +156,7 @@ MALFORMED = [
     (ONE + "    risk: 2.5\n", 6, "risk: must be a whole number, not 2.5"),
     (ONE + "    risk: true\n", 6, "risk: must be a whole number, not true"),
     (ONE + "    timeout_sec: 0\n", 6, "must be more than 0, not 0"),
+    (ONE + "    timeout_sec: 10 min\n", 6, "must be a number of seconds, not '10 min'"),
     (ONE + "    timeout_sec: .inf\n", 6, "not JSON"),
     (ONE + "    timeout_sec: 1e999\n", 6, "too large"),
     (ONE + f"    risk: {'9' * 5000}\n", 6, "larger than"),
