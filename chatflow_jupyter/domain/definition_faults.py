@@ -94,7 +94,11 @@ def sentence(error: "ErrorDetails", models: Mapping[str, type[BaseModel]]) -> st
         return _length(kind, limits)
     if kind == "value_error":
         return str(limits["error"])
+    if path == ("version",):
+        return f"must be a version, not {_shown(given)}: it {_PATTERNS['version']}"
     wanted = _KINDS.get(kind.split("_")[0], "something else")
+    if wanted == "a number" and key.endswith("_sec"):
+        wanted = "a number of seconds"
     quotes = "; put it in quotes" if wanted == "text" and not isinstance(given, (list, Mapping)) else ""
     return f"must be {wanted}, not {_shown(given)}{quotes if given is not None else ''}"
 

@@ -154,8 +154,13 @@ def _rules(definition: Definition, instance: Instance, phase: Phase, step: Step)
         yield Reason(
             kind="rule", text=f"its gate {'opens' if opens else 'does not open'} by its rule: {rule}"
         )
-    elif phase.gate is not None and gate_question(phase, instance) is not None:
+    elif phase.gate is not None and not _asked_now(instance) and gate_question(phase, instance) is not None:
         yield Reason(kind="rule", text=f"its gate asks people: {phase.gate.title or 'it has no rule'}")
+
+
+def _asked_now(instance: Instance) -> bool:
+    """Whether the first reason says already that people are asked, and what."""
+    return instance.waiting_reason is WaitingReason.APPROVAL and not instance.paused
 
 
 def _how_it_follows(definition: Definition, instance: Instance, phase: Phase) -> str:

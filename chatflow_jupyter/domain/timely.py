@@ -51,7 +51,7 @@ def _deadline(definition: Definition, instance: Instance, due: Due | None) -> _L
     if fallback is not None:
         then = f"{due.what} fails and {fallback} comes instead"
     else:
-        then = "it fails" if due.whose == "instance" else f"{due.what} fails, and it with that"
+        then = "it fails" if due.whose == "instance" else f"{due.what} fails, and the instance with it"
     return _Limit(at=due.at, what=f"the deadline of {due.what}", then=then, phase=fallback)
 
 

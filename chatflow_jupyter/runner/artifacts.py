@@ -23,12 +23,13 @@ MAX_ARTIFACTS = 10_000
 MAX_LISTING_BYTES = 4 * 1024 * 1024
 """How much is read of what a notebook declared about its artifacts."""
 
-_KIND_BY_SUFFIX = {
+KIND_BY_SUFFIX = {
     ".ipynb": "notebook",
     **dict.fromkeys((".html", ".htm", ".md", ".pdf", ".sarif", ".svg", ".png"), "report"),
     **dict.fromkeys((".py", ".diff", ".patch", ".r", ".jl", ".js", ".ts", ".sql", ".sh"), "code"),
     **dict.fromkeys((".log", ".out", ".err", ".txt"), "log"),
 }
+"""The kind of a file whose notebook named none; any other suffix is data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ def collect_artifacts(work_dir: Path) -> list[CollectedArtifact]:
         if len(found) >= MAX_ARTIFACTS:
             log.warning("more than %d artifacts: the rest is passed over", MAX_ARTIFACTS)
             break
-        kind = declared.get(name) or _KIND_BY_SUFFIX.get(PurePosixPath(name).suffix.lower(), "data")
+        kind = declared.get(name) or KIND_BY_SUFFIX.get(PurePosixPath(name).suffix.lower(), "data")
         found.append(CollectedArtifact(name=name, path=path, kind=kind, size_bytes=size_bytes))
     return sorted(found, key=lambda artifact: artifact.name)
 

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nbformat import NotebookNode
 
 from chatflow_jupyter.runner.kept_kernel import KernelExit
+from chatflow_jupyter.runner.notebook_file import shortened
 from chatflow_jupyter.runner.notebook_job import FailureCode, NotebookFailure
 
 MAX_MESSAGE = 400
@@ -14,6 +16,8 @@ MAX_TRACEBACK = 16 * 1024
 MAX_LAST_OUTPUT = 4 * 1024
 
 _TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+
+_ARROW = re.compile(r"^-+> *\d+ (.*)$", re.MULTILINE)
 
 
 def clean(text: str) -> str:
@@ -49,7 +53,23 @@ def reply_failure(reply: Mapping[str, Any], place: Place) -> NotebookFailure:
     elif ename.endswith("MemoryError"):
         code = "out_of_memory"
     traceback = clean("\n".join(map(str, reply.get("traceback") or ())))
-    return _failure(code, problem, place, ename=ename, traceback=traceback[-MAX_TRACEBACK:] or None)
+    there = _line_that_raised(place, traceback)
+    failure = _failure(code, problem, there, ename=ename, traceback=traceback[-MAX_TRACEBACK:] or None)
+    return replace(failure, cell_name=place.name)
+
+
+def _line_that_raised(place: Place, traceback: str) -> Place:
+    """Return the place under the line that raised, where all its name says is how the cell begins.
+
+    Beside an error the first line of a cell would pass for what failed. A comment or a heading is kept, and
+    so is the name where IPython shows a line that nobody wrote, as for magics.
+    """
+    lines = [line.strip() for line in place.cell.source.splitlines()]
+    found = _ARROW.search(traceback)
+    raised = "" if found is None else found[1].strip()
+    if raised not in lines or not any(line.startswith(place.name.rstrip("…")) for line in lines):
+        return place
+    return Place(place.cell, place.index, place.total, shortened(raised))
 
 
 def exit_failure(end: KernelExit, place: Place | None, log_tail: str) -> NotebookFailure:

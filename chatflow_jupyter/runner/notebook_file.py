@@ -78,7 +78,12 @@ def cell_name(cell: NotebookNode, before: NotebookNode | None = None) -> str:
         code = (line for line in lines if not line.startswith("#") and _says_something(line))
         said = (*filter(None, comments), _heading(before), *code)
         name = next(filter(None, said), "")
-    printable = "".join(char if char.isprintable() else " " for char in name)
+    return shortened(name)
+
+
+def shortened(line: str) -> str:
+    """Return a line as the name of a cell: printable, and no longer than a name may be."""
+    printable = "".join(char if char.isprintable() else " " for char in line)
     return printable if len(printable) <= MAX_NAME_LENGTH else printable[: MAX_NAME_LENGTH - 1] + "…"
 
 

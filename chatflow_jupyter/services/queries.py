@@ -7,9 +7,9 @@ from pathlib import Path
 from chatflow_jupyter.domain.definition import Definition
 from chatflow_jupyter.domain.due import Due
 from chatflow_jupyter.domain.errors import InvalidInput, NotFound
-from chatflow_jupyter.domain.events import StoredEvent
+from chatflow_jupyter.domain.events import Event, EventType, StoredEvent
 from chatflow_jupyter.domain.ids import InstanceId, TenantId
-from chatflow_jupyter.domain.instance import Instance
+from chatflow_jupyter.domain.instance import Instance, Status
 from chatflow_jupyter.domain.tree import TreeStatus
 from chatflow_jupyter.ports.clock import Clock
 from chatflow_jupyter.ports.records import ArtifactRecord, AttemptRow, InstanceFilter, Standing
@@ -155,6 +155,13 @@ class Queries:
             collected += page
             if len(page) < PAGE:
                 return collected
+
+    async def termination(self, instance: Instance) -> Event | None:
+        """Return what ended an instance before its time, with who did it and why; None for all others."""
+        if instance.status is not Status.TERMINATED:
+            return None
+        events = [stored.event for stored in await self.history(instance.tenant_id, instance.instance_id)]
+        return next((one for one in reversed(events) if one.type is EventType.INSTANCE_TERMINATED), None)
 
     async def artifacts(self, tenant_id: TenantId, instance_id: InstanceId) -> Sequence[ArtifactRecord]:
         """Return the artifacts of an instance."""

@@ -14,6 +14,30 @@ from .definitions import circle_of, parse_entry
 from .phase_notebooks import check_notebooks
 from .templates import ENTRY
 
+_WORDS_WITH_A_MAPPING = (
+    "properties",
+    "patternProperties",
+    "dependentSchemas",
+    "dependentRequired",
+    "definitions",
+    "dependencies",
+    "propertyNames",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "additionalItems",
+    "items",
+    "contains",
+    "contentSchema",
+    "not",
+    "if",
+    "then",
+    "else",
+    "default",
+    "const",
+)
+"""The words of JSON Schema whose value may be a mapping, but for those that begin with `$`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
@@ -56,6 +80,7 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
             problems += error.problems
             continue
         source = read_yaml(files[current], file=f"{where}{current}")
+        warnings += _declares_nothing(definition, source, f"{where}{current}")
         warnings += _paths_of_cached(definition, source, f"{where}{current}")
         children = {
             file_of(reference): source.line_of(path)
@@ -65,6 +90,24 @@ def validate_files(files: Mapping[str, bytes], entry: str, where: str) -> Valida
         starts[current] = (definition.name, children)
         waiting += children
     return Validation(problems=(*problems, *_circles(starts, where)), kernels=kernels, warnings=warnings)
+
+
+def _declares_nothing(definition: Definition, source: Source, file: str) -> Sequence[str]:
+    """Return a line per name that stands beside `properties` instead of below: a JSON Schema ignores it."""
+    schemas: list[tuple[tuple[str | int, ...], str, Mapping[str, object]]] = [
+        (("parameters",), "parameters", definition.parameters)
+    ]
+    for position, phase in enumerate(definition.phases):
+        schemas.append((("phases", position, "outputs"), f"phase {phase.name}: outputs", phase.outputs or {}))
+    return [
+        f"{file}:{source.line_of((*path, name))}: {place}: {name!r} is no word of JSON Schema, so it "
+        "declares nothing; names with their schemas stand below `properties`"
+        for path, place, schema in schemas
+        for name, value in schema.items()
+        if isinstance(value, Mapping)
+        and name not in _WORDS_WITH_A_MAPPING
+        and not name.startswith(("$", "x-"))
+    ]
 
 
 def _paths_of_cached(definition: Definition, source: Source, file: str) -> Sequence[str]:

@@ -92,7 +92,7 @@ class Versions:
             raise NotFound(
                 f"{name}: nothing is published under that name; `chatflow schemas versions` lists all"
             )
-        deprecated = await self._in_force(tenant_id)
+        deprecated = await self.deprecated(tenant_id)
         used = await self._storage.versions_in_use(
             tenant_id, None if name is None else wanted[0].reference.name
         )
@@ -107,9 +107,14 @@ class Versions:
         found.sort(key=_newest_plain_first, reverse=True)
         return sorted(found, key=lambda version: version.record.reference.name)
 
+    async def deprecated(self, tenant_id: TenantId) -> dict[str, Deprecation]:
+        """Return the deprecations in force, by `name@version`."""
+        found = await self._storage.deprecations(tenant_id)
+        return {f"{each.name}@{each.version}": each for each in found if each.withdrawn_at is None}
+
     async def deprecation_of(self, tenant_id: TenantId, reference: DefinitionRef) -> Deprecation | None:
         """Return the deprecation of that version, if one is in force."""
-        return (await self._in_force(tenant_id)).get(reference.schema_id)
+        return (await self.deprecated(tenant_id)).get(reference.schema_id)
 
     async def deprecate(
         self, tenant_id: TenantId, schema_id: str, reason: str, principal: Principal
@@ -182,10 +187,6 @@ class Versions:
     async def _known(self, tenant_id: TenantId, reference: DefinitionRef) -> KnownVersion:
         versions = await self.all(tenant_id, reference.name)
         return next(version for version in versions if version.record.reference == reference)
-
-    async def _in_force(self, tenant_id: TenantId) -> dict[str, Deprecation]:
-        found = await self._storage.deprecations(tenant_id)
-        return {f"{each.name}@{each.version}": each for each in found if each.withdrawn_at is None}
 
 
 def _act_on(

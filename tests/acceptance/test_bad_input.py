@@ -50,7 +50,7 @@ SLIPS = [
     Slip(("run",), "WHAT"),
     Slip(("fly",), "fly"),
     Slip((*RUN, "--nonsense"), "--nonsense"),
-    Slip(RUN, "'path' is a required property"),
+    Slip(RUN, "'path' is a required property; give -p path=…"),
     Slip((*RUN, "-p", "path"), "-p 'path': write NAME=VALUE"),
     Slip((*RUN, "-p", "pth=x"), "did you mean path?"),
     Slip((*RUN, "-p", "path=x", "-p", "count=many"), "-p count=many: expected an integer"),

@@ -40,6 +40,15 @@ def test_what_differs_is_said_in_words_cells_and_sizes(changed: Program) -> None
     assert len(changed.json("schemas", "versions")) == 1, "nothing was published"
 
 
+def test_a_folder_is_described_as_it_is_and_nothing_is_published(changed: Program) -> None:
+    folder = changed.templates / "gated"
+    told = changed("schemas", f"{folder}/").stdout.splitlines()
+    assert told[0].startswith("gated 2.0.0  ")
+    assert f"  where:       {folder}" in told
+    assert changed.json("schemas", f"{folder}/")["where"] == str(folder)
+    assert len(changed.json("schemas", "versions")) == 1, "nothing was published"
+
+
 def test_an_instance_is_what_it_is_pinned_to(changed: Program) -> None:
     source = str(changed.json("start", "gated@1.0.0")["instance_id"])
     for named in (source, "last"):

@@ -56,6 +56,13 @@ def test_failed_and_running_children_are_shown_first() -> None:
     assert "+39 more" in drawn(busy_review(), max_children=1)
 
 
+def test_the_clock_of_a_phase_stops_when_its_instance_was_ended() -> None:
+    ended = instance(status=Status.TERMINATED, waiting_reason=None, ended_at=ago(30))
+    root, _, files, *_ = drawn(snapshot(ended)).splitlines()
+    assert root.endswith("terminated  45 s")
+    assert files.split()[-2:] == ["40", "s"]
+
+
 @pytest.mark.parametrize("width", [20, 33, 60, 79, 200])
 @pytest.mark.parametrize("glyphs", [Glyphs(), ASCII_GLYPHS])
 def test_no_line_is_wider_than_the_terminal(width: int, glyphs: Glyphs) -> None:

@@ -64,7 +64,9 @@ def test_a_rejected_gate_terminates_with_5(chatflow: Program) -> None:
     chatflow("run", "gated", "--json", status=3)
     ended = chatflow.json("trigger", "last", "--reject", "--reason", "not good enough", status=5)
     assert ended["status"] == "terminated"
-    assert chatflow("resume", "last", status=5).stdout.startswith("terminated")
+    told = chatflow("resume", "last", status=5).stdout.splitlines()
+    assert told[0].startswith("terminated")
+    assert "  ended:     rejected by local: not good enough" in told
     assert "nothing to retry" in chatflow("retry", "last", status=7).stderr
 
 
@@ -109,6 +111,8 @@ def test_list_is_newest_first_and_can_be_narrowed(shared: Program, waiting: str)
     assert "not started yet" in shared("resume", created["instance_id"], status=7).stderr
     ended = shared.json("terminate", created["instance_id"], "--reason", "not needed")
     assert ended["status"] == "terminated"
+    told = shared("status", created["instance_id"]).stdout.splitlines()
+    assert told[1:] == ["  ended:     by local: not needed"]
 
 
 def test_artifacts_are_saved_by_phase_and_name(shared: Program, waiting: str, tmp_path: Path) -> None:

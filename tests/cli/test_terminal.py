@@ -183,8 +183,17 @@ def test_whatever_the_width_every_word_is_whole_and_only_what_fits_nowhere_is_to
     shown = table(rows, ["ID", "WHO", "WHAT", "WHY"], columns=columns)
     words = Counter(word for row in rows for cell in row for word in cell.split())
     assert Counter(shown.split()) == words + Counter(["ID", "WHO", "WHAT", "WHY"])
+    paths = [cell for row in rows for cell in row if cell.startswith("/")]
+    assert all(path in shown for path in paths)
     for line in shown.splitlines():
-        assert len(line) <= columns or max(map(len, line.split())) > columns - 2
+        whole = line.split() + [path for path in paths if path in line]
+        assert len(line) <= columns or max(map(len, whole)) > columns - 2
+
+
+def test_a_path_is_one_piece_with_its_spaces() -> None:
+    path = "/home/you/my notebooks/of this year/templates"
+    shown = table([["sales", "Monthly sales of all regions", path]], ["NAME", "TITLE", "WHERE"], columns=60)
+    assert shown.splitlines()[-1] == f"  {path}"
 
 
 def test_one_path_wider_than_the_terminal_spoils_only_its_own_row() -> None:

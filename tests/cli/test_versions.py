@@ -47,6 +47,9 @@ def test_a_deprecated_version_is_refused_by_its_name_and_warned_of_by_its_number
         assert "counts twice" in refused
     warned = chatflow("start", "gated@1.0.0")
     assert "chatflow: gated@1.0.0 is deprecated: counts twice" in warned.stderr
+    listed = chatflow("schemas").stdout.splitlines()[-1]
+    assert listed.startswith("gated ")
+    assert listed.endswith(" published, deprecated")
     shown = chatflow("schemas", "gated")
     assert "first -> second" in shown.stdout
     assert "is deprecated" in shown.stderr

@@ -15,6 +15,7 @@ from chatflow_jupyter.domain.definition_source import parse_definition
 from chatflow_jupyter.domain.events import Event, EventType
 from chatflow_jupyter.domain.instance import Status, WaitingReason
 from chatflow_jupyter.ports.records import ARTIFACT_KINDS
+from chatflow_jupyter.runner.artifacts import KIND_BY_SUFFIX
 from chatflow_jupyter.runner.notebook_job import FailureCode
 from chatflow_jupyter.settings import SPECS
 from chatflow_sdk.phase import PhaseContext
@@ -70,6 +71,18 @@ def test_statuses_and_reasons_are_on_the_page_of_states() -> None:
         plain(row[0]) for row in rows(text_of(REFERENCE / "states.md").partition("## What people ask")[0])
     ]
     assert set(told) == {*map(str, Status), *map(str, WaitingReason)}
+
+
+def test_every_reason_to_wait_is_on_the_page_of_json() -> None:
+    told = {plain(row[0]): row[1] for row in rows(section(REFERENCE / "json-output.md", "An instance"))}
+    assert set(re.findall(r"`(\w+)`", told["waiting_reason"])) == {f"{reason}" for reason in WaitingReason}
+
+
+def test_the_kind_of_every_suffix_is_on_the_page_of_the_sdk() -> None:
+    page = rows(section(REFERENCE / "python-sdk-phase.md", "ctx.artifact(name, *, data=None, kind=None)"))
+    told = {suffix: row[1] for row in page for suffix in re.findall(r"`(\.\w+)`", row[0])}
+    assert told == KIND_BY_SUFFIX
+    assert page[-1] == ("any other", "data")
 
 
 def test_every_type_of_event_is_on_its_page_with_the_data_it_carries() -> None:
@@ -196,7 +209,7 @@ def test_every_definition_shown_is_valid(page: Path, block: Block) -> None:
 
 def test_the_outcomes_with_a_meaning_are_those_the_picture_looks_for() -> None:
     told = {
-        plain(row[0]) for row in rows(section(REFERENCE / "python-sdk-phase.md", "What it may ask and say"))
+        plain(row[0]) for row in rows(section(REFERENCE / "python-sdk-phase.md", "ctx.output(key, value)"))
     }
     drawn = ROOT / "chatflow_jupyter" / "interfaces" / "cli" / "picture.py"
     looked_for = re.findall(r"outcome\.get\(\"(\w+)\"\)", drawn.read_text(encoding="utf-8"))

@@ -78,6 +78,7 @@ def test_nobody_is_told_to_answer_a_gate_whose_phase_is_overdue() -> None:
     soon = recommend_in_time(definition, instance, (), due=due, now=START + timedelta(seconds=300))
     assert (soon.phase, soon.request, soon.overdue) == ("one", "decide", False)
     assert soon.reasons[0].text == "people are asked: gate before one"
+    assert not any("its gate asks people" in reason.text for reason in soon.reasons), "that was just said"
     assert soon.reasons[1].text == (
         "the deadline of phase one is over in 5 min, at 2026-01-01T12:10:00+00:00; "
         "phase one fails and two comes instead then"
@@ -118,4 +119,4 @@ def test_the_deadline_of_a_parent_is_told_of_its_child() -> None:
     above = Due(at=START, whose="above", what="the instance of its parent wfi_1")
     late = recommend_in_time(definition, instance, (), due=above, now=START)
     assert late.phase is None
-    assert "the instance of its parent wfi_1 fails, and it with that" in late.reasons[0].text
+    assert "the instance of its parent wfi_1 fails, and the instance with it" in late.reasons[0].text

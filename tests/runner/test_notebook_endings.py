@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tests.runner.notebooks import Heard, run
+from tests.runner.notebooks import run
 
 
 def test_success_tells_of_every_cell_and_saves_it(tmp_path: Path) -> None:
@@ -51,6 +51,26 @@ def test_failing_cell(tmp_path: Path) -> None:
     assert error.last_output == "so far\n'shown'\n'twice'"
     assert done.states == ["completed", "failed", "pending"]
     assert done.heard.ended == [(0, True), (1, False)]
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("\nvalues = [1]\nfor place in (0, 3):\n    print(values[place])", "print(values[place])"),
+        ("before = 1\nfirst(\n    before,\n)", "first("),
+        ("# pick one\nvalues = [1]\nprint(values[3])", "pick one"),
+        ("%%time\nvalues = [1]\nprint(values[3])", "values = [1]"),
+        ("values = [1]\n%time print(values[3])", "values = [1]"),
+        ("values = [1]\nx = = 1", "values = [1]"),
+    ],
+)
+def test_a_failure_names_the_line_that_raised_where_a_cell_has_no_name(
+    source: str, named: str, tmp_path: Path
+) -> None:
+    error = run(tmp_path, ["def first(values):\n    return [][values]", source]).result.error
+    assert error is not None
+    assert error.message.endswith(f'in code cell 2 of 2 ("{named}")')
+    assert error.cell_name in ("values = [1]", "before = 1", "pick one")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +146,14 @@ def test_time_out_interrupts(tmp_path: Path) -> None:
 
 
 def test_cancelling_kills_what_does_not_react(tmp_path: Path) -> None:
-    heard = Heard()
-    stubborn = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-    done = run(tmp_path, [stubborn], heard=heard, cancel_when=lambda: bool(heard.started))
+    deaf = tmp_path / "deaf"
+    stubborn = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(deaf)!r}).touch()\n"
+        "while True: time.sleep(1)"
+    )
+    done = run(tmp_path, [stubborn], cancel_when=deaf.exists)
 
     error = done.result.error
     assert error is not None

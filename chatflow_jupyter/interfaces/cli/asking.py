@@ -74,6 +74,7 @@ async def _status_lines(session: Session, info: StatusInfo) -> list[str]:
         stream=sys.stdout,
         command=session.command,
         answer_as=None if gate is None else gate.somebody_but(session.principal),
+        termination=await session.app.queries.termination(instance),
     )
     told = schedule_told(instance)
     if told is not None:

@@ -110,6 +110,7 @@ async def print_end(session: Session, instance: Instance, *, told: Sequence[str]
         stream=sys.stdout,
         command=session.command,
         answer_as=await _somebody_asked(session, instance),
+        termination=await session.app.queries.termination(instance),
     )
     if told:
         values = [f"{name}={canonical_json(instance.context.get(name))}" for name in dict.fromkeys(told)]

@@ -163,8 +163,22 @@ def order_of(options: argparse.Namespace) -> Order:
     definition = _definition(options, what)
     refuse_unknown(options, definition)
     contexts = contexts_of(options, Typing(definition.parameters, {}))
-    checked: list[JsonObject] = [checked_context(definition, context) for context in contexts]
+    checked = [_fitting(definition, context) for context in contexts]
     return Order(what=what, contexts=_with_permission(checked, contexts, definition))
+
+
+def _fitting(definition: Definition, context: JsonObject) -> JsonObject:
+    """Return the initial context with defaults filled in; what is missing is told with how to give it."""
+    try:
+        return checked_context(definition, context)
+    except InvalidInput as error:
+        required = definition.parameters.get("required")
+        missing = (
+            [name for name in required if name not in context] if isinstance(required, tuple | list) else []
+        )
+        if not missing:
+            raise
+        raise InvalidInput(f"{error.message}; give {' '.join(f'-p {name}=…' for name in missing)}") from None
 
 
 def check_level(options: argparse.Namespace) -> None:

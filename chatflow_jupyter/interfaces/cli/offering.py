@@ -79,7 +79,11 @@ async def _list(session: Session) -> int:
     if not rows:
         print("no templates; CHATFLOW_TEMPLATE_PATH names the folders to look in")
         return 0
+    deprecated = await session.app.versions.deprecated(session.tenant_id)
     cells = [[_cell(row[name]) for name in ("name", "aliases", "version", "title", "where")] for row in rows]
+    for shown in cells:
+        if shown[-1] == "published" and f"{shown[0]}@{shown[2]}" in deprecated:
+            shown[-1] = "published, deprecated"
     print(shown_table(cells, ["NAME", "ALIASES", "VERSION", "TITLE", "WHERE"], sys.stdout))
     return 0
 
@@ -89,6 +93,9 @@ async def _describe(session: Session) -> int:
     template = None if "@" in name or "/" in name else session.app.templates.find(name)
     if template is not None:
         definition, version, where = template.definition, template.definition.version, str(template.folder)
+    elif ("/" in name or name in (".", "..")) and not name.endswith(".ipynb"):
+        definition = await session.app.definitions.look_up(name, session.tenant_id)
+        version, where = definition.version, str(Path(name))
     else:
         record = await session.app.definitions.resolve(name, session.tenant_id, even_deprecated=True)
         await warn_if_deprecated(session, record)

@@ -97,7 +97,8 @@ def _phase_row(snapshot: Snapshot, phase: Phase, glyphs: Glyphs, rail: str) -> R
     if record is None:
         title = phase.title if not root.ended else ""
         return Row(rail=rail, sign=glyphs.pending, name=phase.name, style="dim", detail=safe_line(title))
-    duration = _record_duration(record, snapshot.at)
+    # Who ends an instance leaves its phase as it stood: its clock stops with that of the instance.
+    duration = _record_duration(record, root.ended_at or snapshot.at)
     ended = {
         PhaseState.SUCCEEDED: (glyphs.succeeded, "green"),
         PhaseState.FAILED: (glyphs.failed, "red"),

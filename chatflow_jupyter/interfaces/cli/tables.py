@@ -22,9 +22,9 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, columns: int | 
     """Return rows under a head, columns aligned, two spaces apart; the last of a line is not padded.
 
     In `columns` cells are wrapped between words, the widest first, and where that is not enough, what does
-    not fit any more stands below, indented, in the head as in every row. No word is ever torn: an id or a
-    path that is copied has to be one. What is wider than the terminal reaches over its edge, and in that row
-    the cells behind it stand below it.
+    not fit any more stands below, indented, in the head as in every row. No word is ever torn, nor a path at
+    its spaces: what is copied has to be in one piece. What is wider than the terminal reaches over its edge,
+    and in that row the cells behind it stand below it.
     """
     lines = [list(head), *map(list, rows)]
     sizes = [max(_size(line[number], columns) for line in lines) for number in range(len(head))]
@@ -56,7 +56,12 @@ def _word(cell: str, columns: int) -> int:
 
 
 def _longest(cell: str) -> int:
-    return max(map(len, cell.split()), default=0)
+    return max(map(len, _words(cell)), default=0)
+
+
+def _words(cell: str) -> list[str]:
+    """Return what of a cell has to stay in one piece: its words, and all of a path, spaces included."""
+    return [cell] if cell.startswith("/") else cell.split()
 
 
 def _groups(least: Sequence[int], columns: int) -> list[range]:
@@ -97,7 +102,7 @@ def _wrapped(line: Sequence[str], sizes: Sequence[int]) -> list[str]:
             return _wrapped(line[:number], sizes[:number]) + (_wrapped(behind, sizes) if any(behind) else [])
     cells = [
         textwrap.wrap(cell, size, break_on_hyphens=False, break_long_words=False)
-        if len(cell) > size
+        if len(cell) > size and len(_words(cell)) > 1
         else [cell]
         for cell, size in zip(line, sizes, strict=True)
     ]

@@ -154,8 +154,12 @@ def summary_lines(
     stream: TextIO,
     command: CommandLine,
     answer_as: str | None = None,
+    termination: Event | None = None,
 ) -> list[str]:
-    """Return the block a followed command ends with: status, duration, outcome, artifacts, what to do."""
+    """Return the block a followed command ends with: status, duration, outcome, artifacts, what to do.
+
+    `termination` is the event that ended a terminated instance.
+    """
     status = painted(instance.shown_status, STATUS_STYLE.get(instance.shown_status, "bold"), stream)
     took = shown_duration(duration_of(instance, now))
     lines = [
@@ -174,10 +178,20 @@ def summary_lines(
         lines += [f"  {line}" for line in failure_lines(instance.failure, instance, command)]
         if instance.undoing is None:
             lines.append(f"  {_way_on(instance, command)}")
+    if termination is not None:
+        lines.append(f"  {termination_line(termination)}")
     lines += [f"  {line}" for line in undoing_lines(instance, command)]
     if not instance.ended:
         lines += [f"  {line}" for line in waiting_lines(instance, command, answer_as=answer_as)]
     return lines
+
+
+def termination_line(event: Event) -> str:
+    """Return why an instance was ended, and by whom unless the reason names them or the engine did it."""
+    reason = str(event.data.get("reason", ""))
+    named = event.principal == ENGINE_PRINCIPAL or event.principal in reason
+    who = "" if named else f"by {safe_line(event.principal, 60)}: "
+    return f"ended:     {who}{safe_line(reason, 300)}"
 
 
 def reused_lines(instance: Instance) -> list[str]:
