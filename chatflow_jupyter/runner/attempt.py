@@ -17,6 +17,7 @@ from chatflow_jupyter.ports.records import AttemptReport, Lease, Progress
 
 from .attempt_requests import AttemptRequests
 from .execution_client import OrchestratorGone
+from .kept_kernel import Launch
 from .link_thread import Beating
 from .notebook import NotebookFailure, NotebookJob, NotebookResult, run_notebook
 from .phase_files import collect_artifacts, write_context
@@ -83,6 +84,7 @@ async def run_attempt(
     beating: Beating,
     cancel: asyncio.Event,
     limits: Callable[[NotebookJob], NotebookJob],
+    launch: Launch,
 ) -> AttemptReport:
     """Run the attempt and store what it made.
 
@@ -92,7 +94,7 @@ async def run_attempt(
     try:
         await asyncio.to_thread(folder.create, lease)
         await execution.fetch_bundle(attempt.attempt_id, attempt.fence, folder.bundle)
-        result = await _run(execution, lease, folder, beating, cancel, limits)
+        result = await _run(execution, lease, folder, beating, cancel, limits, launch)
     except (StaleFence, OrchestratorGone):
         raise
     except (ChatFlowError, OSError) as error:
@@ -129,6 +131,7 @@ async def _run(
     beating: Beating,
     cancel: asyncio.Event,
     limits: Callable[[NotebookJob], NotebookJob],
+    launch: Launch,
 ) -> NotebookResult:
     requests = AttemptRequests(execution, lease, folder.fetched)
     context = await asyncio.to_thread(write_context, lease, folder.run, folder.bundle)
@@ -142,7 +145,7 @@ async def _run(
             timeout_sec=lease.attempt.timeout_sec,
             environment={**context, "CHATFLOW_PHASE_SOCKET": str(address)},
         )
-        return await run_notebook(limits(job), ProgressListener(beating), cancel)
+        return await run_notebook(limits(job), ProgressListener(beating), cancel, launch=launch)
 
 
 async def _keep(execution: IExecution, lease: Lease, folder: AttemptFolder) -> Failure | None:

@@ -5,11 +5,12 @@ with the kernel's environment and work directory. It imports only small parts of
 so it is up in about 20 ms and costs 8 MB.
 
 The control pipe carries orders, one per line: `signal N` sends signal N to the kernel's process group,
-`kill` ends everything. End of file means the runner is gone, and also ends everything; a keeper that was
-stopped is woken for it.
+`kill` ends everything; `begin {"directory": …, "mark": …}` tells the keeper of a kernel that waited for its
+work that it has some, what to remove, and how to be recognised. End of file means the runner is gone, and
+also ends everything; a keeper that was stopped is woken for it.
 The report pipe carries one JSON object per line: first `{"pid": …}` or `{"launch_error": …}`,
 then `{"exit_code": …, "signal": …, "out_of_memory": …, "peak_rss_bytes": …}` as soon as the kernel has
-ended, and end of file when no descendant is left.
+ended, `{"clean": …}` when no descendant is left or those that are left cannot be ended, and end of file.
 """
 
 import ctypes
@@ -20,6 +21,10 @@ import select
 import signal
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as typing's, which would cost start-up time
+    from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -164,11 +169,10 @@ def _memory_event_files() -> list[str]:
     return [*paths, "/proc/vmstat"]
 
 
-def _become_kernel(command: list[str], keeper_pid: int) -> None:
-    """Turn the forked child into the kernel; on failure the caller reports the error."""
+def detach(keeper_pid: int) -> None:
+    """Make the forked child a group of its own that dies with its keeper; its signals are at the default."""
     os.setsid()
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.environ["JPY_PARENT_PID"] = str(keeper_pid)  # ipykernel polls for its end: the way without prctl
     if os.getppid() != keeper_pid:
         os._exit(1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -183,6 +187,12 @@ def _become_kernel(command: list[str], keeper_pid: int) -> None:
             score.write("500")
     except OSError:
         pass
+
+
+def _become_kernel(command: list[str], keeper_pid: int) -> None:
+    """Turn the forked child into the kernel; on failure the caller reports the error."""
+    detach(keeper_pid)
+    os.environ["JPY_PARENT_PID"] = str(keeper_pid)  # ipykernel polls for its end: the way without prctl
     os.execvp(command[0], command)  # noqa: S606 - a list, no shell
 
 
@@ -214,7 +224,15 @@ def launch(command: list[str]) -> int:
 class Keeper:
     """Supervises one kernel between its launch and the death of its last descendant."""
 
-    def __init__(self, control_fd: int, report_fd: int) -> None:
+    def __init__(
+        self,
+        control_fd: int,
+        report_fd: int,
+        directory: str = "",
+        on_begin: "Callable[[str], None]" = lambda mark: None,  # noqa: ARG005
+    ) -> None:
+        self._directory = directory
+        self._on_begin = on_begin
         self._control_fd = control_fd
         self._report_fd = report_fd
         self._orders = b""
@@ -255,6 +273,9 @@ class Keeper:
         self._orders = lines.pop()
         for line in [*lines, *([] if data else [b"kill"])]:
             verb, _, number = line.partition(b" ")
+            if verb == b"begin":
+                self._begin(json.loads(number))
+                continue
             self._killed = self._killed or verb == b"kill"
             signum = signal.SIGKILL if verb == b"kill" else int(number)
             try:
@@ -262,6 +283,26 @@ class Keeper:
             except OSError:
                 send(kernel_pid, signum)
         return bool(data)
+
+    def _begin(self, work: "dict[str, str]") -> None:
+        self._directory = work["directory"]
+        self._oom_kills_before = oom_kills()
+        self._on_begin(work["mark"])
+
+    def keep(self, start: "Callable[[], int]", name: str) -> int:
+        """Start the kernel and stay until nothing of it is left; returns the keeper's exit status."""
+        try:
+            kernel_pid = start()
+        except OSError as error:
+            self.report(launch_error=f"{name}: {error.strerror}")
+            return 1
+        self.report(pid=kernel_pid)
+        self.supervise(kernel_pid)
+        none_left = kill_descendants(time.monotonic() + KILL_SECONDS)
+        if self._directory and runner_is_gone(self._control_fd):  # one that lives may still look into it
+            remove_directory(self._directory)
+        self.report(clean=none_left)
+        return 0 if none_left else 1
 
     def _collect(self, kernel_pid: int) -> bool:
         """Reap what has ended; returns True once the kernel itself has, after reporting it."""
@@ -306,26 +347,21 @@ def remove_directory(path: str) -> None:
         return
 
 
-def main(arguments: list[str]) -> int:
-    """Run the keeper; returns its exit status (0 when no descendant is left)."""
-    control_fd, report_fd, directory = int(arguments[0]), int(arguments[1]), arguments[2]
+def prepare() -> None:
+    """Make this process one that only its runner ends, and that adopts what its kernel leaves behind."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     become_subreaper()
     wake_when_parent_dies()
-    keeper = Keeper(control_fd, report_fd)
-    try:
-        kernel_pid = launch(arguments[3:])
-    except OSError as error:
-        keeper.report(launch_error=f"{arguments[3]}: {error.strerror}")
-        return 1
-    keeper.report(pid=kernel_pid)
-    keeper.supervise(kernel_pid)
-    none_left = kill_descendants(time.monotonic() + KILL_SECONDS)
-    if directory and runner_is_gone(control_fd):  # a runner that lives may still be looking into it
-        remove_directory(directory)
-    return 0 if none_left else 1
+
+
+def main(arguments: list[str]) -> int:
+    """Run the keeper; returns its exit status (0 when no descendant is left)."""
+    control_fd, report_fd, directory = int(arguments[0]), int(arguments[1]), arguments[2]
+    command = arguments[3:]
+    prepare()
+    return Keeper(control_fd, report_fd, directory).keep(lambda: launch(command), command[0])
 
 
 if __name__ == "__main__":

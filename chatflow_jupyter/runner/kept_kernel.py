@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chatflow_jupyter.runner import keeper
+from chatflow_jupyter.runner.keeper_process import KeeperProcess, StartedKeeper
 from chatflow_jupyter.runner.orphans import end_orphans, forget_keeper, start_keeper
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,8 @@ class Launch(Protocol):
 class KeptKernel:
     """One kernel process under its own keeper."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control_fd: int, report_fd: int) -> None:
+    def __init__(self, process: KeeperProcess, *, control_fd: int, report_fd: int, log_fd: int) -> None:
+        """Take over the runner's ends of the keeper's pipes."""
         self.pid = 0
         self.exited: asyncio.Future[KernelExit] = asyncio.get_running_loop().create_future()
         self._launched: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -88,10 +90,10 @@ class KeptKernel:
         self._control_fd: int | None = control_fd
         self._report = b""
         self._log = b""
+        self._clean = False
         self._watched: set[int] = set()
-        assert process.stdout is not None
         self._watch(report_fd, self._on_report, self._on_report_end)
-        self._watch(os.dup(process.stdout.fileno()), self._on_log, lambda: None)
+        self._watch(log_fd, self._on_log, lambda: None)
 
     @classmethod
     async def start(
@@ -125,14 +127,25 @@ class KeptKernel:
         finally:
             os.close(control_read)
             os.close(report_write)
-        kernel = cls(process, control_write, report_read)
-        try:
-            await kernel._launched
-        except BaseException:
-            kernel.kill()
-            await asyncio.shield(kernel.gone())
-            raise
+        assert process.stdout is not None
+        with process.stdout:
+            log_fd = os.dup(process.stdout.fileno())
+        kernel = cls(StartedKeeper(process), control_fd=control_write, report_fd=report_read, log_fd=log_fd)
+        await kernel.launched()
         return kernel
+
+    async def launched(self) -> None:
+        """Wait until the kernel's process is there; raises `LaunchFailed`, and then nothing is left of it."""
+        try:
+            await self._launched
+        except BaseException:
+            self.kill()
+            await asyncio.shield(self.gone())
+            raise
+
+    def begin(self, runtime_dir: Path, mark: str) -> None:
+        """Tell the keeper of a kernel that waited for its work what to remove and how to be recognised."""
+        self._order(b"begin " + json.dumps({"directory": str(runtime_dir), "mark": mark}).encode() + b"\n")
 
     @property
     def log_tail(self) -> str:
@@ -150,7 +163,7 @@ class KeptKernel:
         """
         if self._control_fd is not None:
             self._order(b"kill\n")
-            self._process.send_signal(signal.SIGCONT)
+            self._process.wake()
             os.close(self._control_fd)
             self._control_fd = None
 
@@ -160,18 +173,17 @@ class KeptKernel:
         try:
             async with asyncio.timeout(timeout_sec):
                 await self._silent.wait()
-                status = await asyncio.to_thread(self._process.wait)
+                await self._process.wait()
         except TimeoutError:
             log.warning("the keeper of kernel %d does not end; killing it", self.pid)
             self._process.kill()
-            status = await asyncio.to_thread(self._process.wait)
+            await self._process.wait()
         forget_keeper(self._process.pid)
         for fd in tuple(self._watched):
             self._unwatch(fd)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        clean = await asyncio.to_thread(end_orphans) if status != 0 else True
-        return clean and status == 0
+        if not self._clean:
+            await asyncio.to_thread(end_orphans)
+        return self._clean
 
     def _order(self, line: bytes) -> None:
         if self._control_fd is None or self.exited.done():
@@ -218,6 +230,8 @@ class KeptKernel:
                 self._settle_launch(None)
             elif "launch_error" in fields:
                 self._settle_launch(fields["launch_error"])
+            elif "clean" in fields:
+                self._clean = fields["clean"]
             elif not self.exited.done():
                 self.exited.set_result(KernelExit(**fields))
 

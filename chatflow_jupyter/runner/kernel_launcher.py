@@ -11,15 +11,30 @@ A notebook that imports debugpy itself finds it as ever.
 import contextlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from typing import Any
+
+IN_MEMORY = ("--HistoryManager.hist_file=:memory:",)
+"""Many kernels at once would contend for one file of history."""
 
 
 def main() -> None:
     """Become the kernel."""
     del sys.path[0]  # this file's folder; -m would have put the current one, which ipykernel_launcher removes
+    take_its_name()
+    hide_debugger()
+    run(None)
+
+
+def take_its_name() -> None:
+    """Say that ipykernel_launcher runs this, as notebooks and libraries look for."""
     found = importlib.util.find_spec("ipykernel_launcher")
     if found is not None and found.origin is not None:
-        sys.argv[0] = found.origin  # where notebooks and libraries look for who runs them
+        sys.argv[0] = found.origin
+
+
+def hide_debugger() -> None:
+    """Let ipykernel find no debugpy; everybody else finds it as ever."""
     hidden = "debugpy" not in sys.modules
     if hidden:
         sys.modules["debugpy"] = None  # type: ignore[assignment]  # documented: makes the import fail
@@ -28,10 +43,19 @@ def main() -> None:
     if hidden:
         del sys.modules["debugpy"]
 
-    from ipykernel import kernelapp
 
-    _keep_every_message(kernelapp.IPKernelApp)
-    kernelapp.launch_new_instance()
+def run(arguments: Sequence[str] | None) -> None:
+    """Be a kernel with these command-line arguments, or with those of the process, until it ends."""
+    application().launch_instance(arguments)
+
+
+def application() -> Any:
+    """Return ipykernel's application, a class, whose broadcasts wait for their listener."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    if not hasattr(IPKernelApp.init_iopub, "keeps_every_message"):
+        _keep_every_message(IPKernelApp)
+    return IPKernelApp
 
 
 def _keep_every_message(application: Any) -> None:
@@ -47,6 +71,7 @@ def _keep_every_message(application: Any) -> None:
         finally:
             context.sockopts.pop(zmq.XPUB_NODROP, None)
 
+    init_iopub.keeps_every_message = True  # type: ignore[attr-defined]
     application.init_iopub = init_iopub
 
 

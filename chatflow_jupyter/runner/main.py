@@ -13,12 +13,13 @@ from chatflow_jupyter.domain.ids import RunnerId
 
 from .configuration import RunnerConfiguration
 from .execution_client import ExecutionClient
+from .forked_kernels import ForkedKernels
 from .keeper import wake_when_parent_dies
 from .link_thread import LinkThread
 from .notebook import NotebookJob
 from .orphans import become_subreaper, end_orphans
 from .process import told
-from .runner import Runner
+from .runner import Runner, default_slots
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ async def _serve(configuration: RunnerConfiguration, connection: socket.socket) 
             notebook_output_bytes=configuration.notebook_output_bytes,
         )
 
+    kernels = ForkedKernels(ahead=configuration.slots or default_slots())
     runner = Runner(
         ExecutionClient(link.send),
         link,
@@ -75,12 +77,16 @@ async def _serve(configuration: RunnerConfiguration, connection: socket.socket) 
         work=Path(configuration.work),
         slots=configuration.slots,
         limits=limits,
+        launch=kernels.launch,
     )
-    async with asyncio.TaskGroup() as group:
-        serving, leaving = group.create_task(runner.serve()), group.create_task(gone.wait())
-        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        serving.cancel()
-        leaving.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving, leaving = group.create_task(runner.serve()), group.create_task(gone.wait())
+            await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            serving.cancel()
+            leaving.cancel()
+    finally:
+        await kernels.close()
 
 
 def entry() -> None:

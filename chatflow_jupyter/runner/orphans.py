@@ -34,6 +34,12 @@ def start_keeper(start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.
     return process
 
 
+def note_keeper(pid: int) -> None:
+    """Note a keeper that somebody else has started: should that one end, its keepers come to this process."""
+    with _guard:
+        _keepers.add(pid)
+
+
 def forget_keeper(pid: int) -> None:
     """Note that keeper `pid` has been collected; its pid may now belong to anybody."""
     with _guard:

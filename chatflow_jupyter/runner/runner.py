@@ -15,6 +15,7 @@ from chatflow_jupyter.ports.records import AttemptReport, Lease
 
 from .attempt import AttemptFolder, run_attempt
 from .execution_client import OrchestratorGone
+from .kept_kernel import KeptKernel, Launch
 from .link_thread import Beating
 from .notebook import NotebookJob
 
@@ -48,13 +49,15 @@ class Runner:
         work: Path,
         slots: int,
         limits: Callable[[NotebookJob], NotebookJob],
+        launch: Launch = KeptKernel.start,
     ) -> None:
-        """Lease through `execution`; `limits` puts the configured output caps on each job."""
+        """Lease through `execution`; `launch` starts kernels, `limits` puts the caps on each job."""
         self._execution = execution
         self._heart = heart
         self._runner_id = runner_id
         self._work = work
         self._limits = limits
+        self._launch = launch
         self._slots = asyncio.Semaphore(slots or default_slots())
         self._running = 0
 
@@ -90,7 +93,9 @@ class Runner:
         self._heart.keep_alive(beating)
         folder = AttemptFolder(self._work / attempt.attempt_id)
         try:
-            report = await run_attempt(self._execution, lease, folder, beating, cancel, self._limits)
+            report = await run_attempt(
+                self._execution, lease, folder, beating, cancel, self._limits, self._launch
+            )
             await self._report(lease, report)
             await asyncio.to_thread(folder.remove)
         except (StaleFence, OrchestratorGone) as error:

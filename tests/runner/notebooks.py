@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
+from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch
 from chatflow_jupyter.runner.notebook import NotebookJob, NotebookResult, run_notebook
 from tests.waiting import until_async
 
@@ -56,6 +57,12 @@ class Run:
         return [cell.metadata.papermill.status for cell in self.notebook.cells]
 
 
+STARTED: list[Callable[[], tuple[Launch, Callable[[], Awaitable[None]] | None]]] = [
+    lambda: (KeptKernel.start, None)
+]
+"""How kernels are started where a test does not say; the last counts."""
+
+
 def write(folder: Path, cells: Sequence[Any], **metadata: Any) -> Path:
     """Write a notebook of code cells (texts) and ready-made cells."""
     nodes = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
@@ -86,6 +93,8 @@ def run_file(
     heard: Heard | None = None,
     cancel_when: Callable[[], bool] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    launch: Launch | None = None,
+    at_end: Callable[[], Awaitable[None]] | None = None,
     **job: Any,
 ) -> Run:
     """Run a notebook file, cancelling it once `cancel_when` says so."""
@@ -95,12 +104,17 @@ def run_file(
     output = folder / "out.ipynb"
     job = {"notebook": path, "parameters": parameters or {}, "work_dir": work_dir, "output": output, **job}
 
+    if launch is None:
+        launch, at_end = STARTED[-1]()
+
     async def go() -> NotebookResult:
         cancel = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             watcher = tasks.create_task(set_when(cancel, cancel_when))
-            result = await run_notebook(NotebookJob(**job), heard, cancel)
+            result = await run_notebook(NotebookJob(**job), heard, cancel, launch=launch)
             watcher.cancel()
+        if at_end is not None:
+            await at_end()
         return result
 
     return Run(result=asyncio.run(go()), heard=heard, output=job["output"])

@@ -9,6 +9,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tests.runner.notebooks import run
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 def test_success_tells_of_every_cell_and_saves_it(tmp_path: Path) -> None:
     cells = [

@@ -12,6 +12,8 @@ from chatflow_jupyter.runner.kernel_session import KernelSession
 from tests.runner.notebooks import Heard, run
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_endless_output_ends_the_attempt_in_bounded_memory(tmp_path: Path, stream: str) -> None:

@@ -16,6 +16,8 @@ from chatflow_jupyter.runner.kept_kernel import KeptKernel, LaunchFailed
 from tests.runner.notebooks import Heard, marked, run, write
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 ESCAPE = """
 import os, subprocess, sys, time
 if os.fork() == 0:
