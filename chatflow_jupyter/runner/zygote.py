@@ -69,6 +69,9 @@ class Zygote:
         for name in [*self._loaded_by_a_kernel(), *modules]:
             with contextlib.suppress(Exception):  # whoever needs it hears of it in the kernel
                 importlib.import_module(name)
+        with contextlib.suppress(Exception):  # expressions that every cell needs are compiled once
+            transform = importlib.import_module("IPython.core.inputtransformer2").TransformerManager()
+            transform.transform_cell("%time n = 1\n!true\nprint(n)\n")
         gc.collect()
         gc.freeze()  # pages the collector writes to could not be shared
 
@@ -172,6 +175,8 @@ class Zygote:
                 found = [name for name in sys.modules if name not in before]
                 with open(here, "w") as pipe:  # noqa: PTH123 - a descriptor
                     json.dump(found, pipe)
+            except BaseException:  # noqa: BLE001 - it is told; kernels are only slower then
+                sys.excepthook(*sys.exc_info())
             finally:
                 os._exit(0)
         os.close(here)
@@ -183,9 +188,12 @@ class Zygote:
     def _try_one(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             os.environ["IPYTHONDIR"] = folder  # nobody's profile, which may run code when it starts
-            application = self._launcher.application()
+            application = self._launcher.application().instance()
             application.initialize(
-                ["-f", f"{folder}/c.json", "--transport=ipc", f"--ip={folder}/s", *self._launcher.IN_MEMORY]
+                [
+                    *("-f", f"{folder}/c.json", "--transport=ipc", f"--ip={folder}/s"),
+                    *(f"--IPKernelApp.parent_handle={os.getppid()}", *self._launcher.IN_MEMORY),
+                ]
             )
             with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
                 application.shell.run_cell("print(1)\n1/0")
