@@ -42,6 +42,18 @@ class ForkedKernels:
         self._ahead = ahead
         self._warm_after_sec = warm_after_sec
         self._broods: dict[Breed, Brood] = {}
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> "ForkedKernels":
+        """Begin; nothing is started yet."""
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        """End everything that is not an attempt's."""
+        for brood in self._broods.values():
+            brood.close()
+        await self._tasks.__aexit__(None, None, None)
 
     async def launch(
         self, command: Sequence[str], *, environment: Mapping[str, str], cwd: Path, runtime_dir: Path
@@ -66,19 +78,17 @@ class ForkedKernels:
         return breed is not None and await self._brood(breed).filled()
 
     def _brood(self, breed: Breed) -> "Brood":
-        return self._broods.setdefault(breed, Brood(breed, self._ahead, self._warm_after_sec))
-
-    async def close(self) -> None:
-        """End everything that is not an attempt's."""
-        for brood in self._broods.values():
-            await brood.close()
+        if breed not in self._broods:
+            self._broods[breed] = Brood(breed, self._ahead, self._warm_after_sec, self._tasks)
+        return self._broods[breed]
 
 
 class Brood:
     """A zygote and the blank kernels it has forked, for as long as kernels are asked for."""
 
-    def __init__(self, breed: Breed, ahead: int, warm_after_sec: float) -> None:
-        """Nothing is started yet."""
+    def __init__(self, breed: Breed, ahead: int, warm_after_sec: float, tasks: asyncio.TaskGroup) -> None:
+        """Nothing is started yet; what goes on beside attempts is one of `tasks`."""
+        self._tasks = tasks
         self._breed = breed
         self._warm_after_sec = warm_after_sec
         self._ahead = ahead
@@ -119,14 +129,13 @@ class Brood:
     def _want(self) -> None:
         self._wanted.set()
         if self._tending is None and self._failures < MAX_FAILURES:
-            self._tending = asyncio.create_task(self._tend())
+            self._tending = self._tasks.create_task(self._tend())
 
-    async def close(self) -> None:
-        """End the zygote and the kernels that nobody has taken."""
+    def close(self) -> None:
+        """Begin to end the zygote and the kernels that nobody has taken."""
+        self._failures = MAX_FAILURES
         if self._tending is not None:
             self._tending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._tending
 
     async def _tend(self) -> None:
         try:
@@ -138,6 +147,7 @@ class Brood:
                 while len(self._blanks) < self._ahead:
                     self._blanks.append(await zygote.fork())
                     await self._tell()
+                self._failures = 0
                 await self._bury()
                 async with asyncio.timeout(IDLE_SEC):
                     await self._wanted.wait()
@@ -147,6 +157,9 @@ class Brood:
             self._failures += 1
             more = "another is tried" if self._failures < MAX_FAILURES else "kernels are started one by one"
             log.warning("no kernels can be forked ahead for %s: %s; %s", self._breed.python, error, more)
+        except Exception:  # notebooks run all the same
+            self._failures = MAX_FAILURES
+            log.exception("kernels are started one by one from now on")
         finally:
             self._tending = None
             await asyncio.shield(self._tell())

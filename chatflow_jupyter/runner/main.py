@@ -62,6 +62,14 @@ async def _serve(configuration: RunnerConfiguration, connection: socket.socket) 
     link.start()
     loop.add_signal_handler(signal.SIGTERM, gone.set)
 
+    slots = configuration.slots or default_slots()
+    async with ForkedKernels(ahead=slots) as kernels:
+        await _until_gone(_runner(configuration, link, slots, kernels), gone)
+
+
+def _runner(
+    configuration: RunnerConfiguration, link: LinkThread, slots: int, kernels: ForkedKernels
+) -> Runner:
     def limits(job: NotebookJob) -> NotebookJob:
         return replace(
             job,
@@ -69,24 +77,23 @@ async def _serve(configuration: RunnerConfiguration, connection: socket.socket) 
             notebook_output_bytes=configuration.notebook_output_bytes,
         )
 
-    kernels = ForkedKernels(ahead=configuration.slots or default_slots())
-    runner = Runner(
+    return Runner(
         ExecutionClient(link.send),
         link,
         runner_id=RunnerId(configuration.runner_id),
         work=Path(configuration.work),
-        slots=configuration.slots,
+        slots=slots,
         limits=limits,
         launch=kernels.launch,
     )
-    try:
-        async with asyncio.TaskGroup() as group:
-            serving, leaving = group.create_task(runner.serve()), group.create_task(gone.wait())
-            await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
-            leaving.cancel()
-    finally:
-        await kernels.close()
+
+
+async def _until_gone(runner: Runner, gone: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        serving, leaving = group.create_task(runner.serve()), group.create_task(gone.wait())
+        await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        leaving.cancel()
 
 
 def entry() -> None:

@@ -1,6 +1,7 @@
 """Kernels that are forked, or the test fails."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ class Pool:
         return kernel
 
 
-def pooled() -> tuple[Launch, Callable[[], Awaitable[None]]]:
-    """Return how to start a forked kernel, and what ends the pool."""
+@asynccontextmanager
+async def pooled() -> AsyncIterator[Launch]:
+    """Yield what starts a forked kernel."""
     pool = Pool()
-    return pool.launch, pool.kernels.close
+    async with pool.kernels:
+        yield pool.launch

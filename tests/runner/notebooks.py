@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
@@ -57,9 +58,10 @@ class Run:
         return [cell.metadata.papermill.status for cell in self.notebook.cells]
 
 
-STARTED: list[Callable[[], tuple[Launch, Callable[[], Awaitable[None]] | None]]] = [
-    lambda: (KeptKernel.start, None)
-]
+Kernels: TypeAlias = Callable[[], AbstractAsyncContextManager[Launch]]
+
+
+STARTED: list[Kernels] = [lambda: nullcontext(KeptKernel.start)]
 """How kernels are started where a test does not say; the last counts."""
 
 
@@ -93,8 +95,7 @@ def run_file(
     heard: Heard | None = None,
     cancel_when: Callable[[], bool] | None = None,
     parameters: Mapping[str, Any] | None = None,
-    launch: Launch | None = None,
-    at_end: Callable[[], Awaitable[None]] | None = None,
+    kernels: Kernels | None = None,
     **job: Any,
 ) -> Run:
     """Run a notebook file, cancelling it once `cancel_when` says so."""
@@ -104,17 +105,12 @@ def run_file(
     output = folder / "out.ipynb"
     job = {"notebook": path, "parameters": parameters or {}, "work_dir": work_dir, "output": output, **job}
 
-    if launch is None:
-        launch, at_end = STARTED[-1]()
-
     async def go() -> NotebookResult:
         cancel = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
+        async with (kernels or STARTED[-1])() as launch, asyncio.TaskGroup() as tasks:
             watcher = tasks.create_task(set_when(cancel, cancel_when))
             result = await run_notebook(NotebookJob(**job), heard, cancel, launch=launch)
             watcher.cancel()
-        if at_end is not None:
-            await at_end()
         return result
 
     return Run(result=asyncio.run(go()), heard=heard, output=job["output"])

@@ -3,16 +3,17 @@
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatflow_jupyter.runner.keeper_process import ForkedKeeper
-from chatflow_jupyter.runner.kept_kernel import RunningKernel
+from chatflow_jupyter.runner.kept_kernel import Launch, RunningKernel
 from chatflow_jupyter.runner.phase_files import CONTEXT_VARIABLE
-from tests.runner.forking import Pool
+from tests.runner.forking import Pool, pooled
 from tests.runner.notebooks import Heard, Run, marked, run
 from tests.waiting import until
 
@@ -41,8 +42,7 @@ print(json.dumps({
 def forked(folder: Path, cells: Sequence[Any], **job: Any) -> Run:
     """Run a notebook in a forked kernel."""
     folder.mkdir(exist_ok=True)
-    pool = Pool()
-    return run(folder, cells, launch=pool.launch, at_end=pool.kernels.close, **job)
+    return run(folder, cells, kernels=pooled, **job)
 
 
 def printed(done: Run, cell: int = 0) -> str:
@@ -132,17 +132,21 @@ def test_one_that_finds_other_modules_first_is_started_as_ever(
     launched: list[RunningKernel] = []
     pool = Pool()
 
-    async def launch(command: Sequence[str], **how: Any) -> RunningKernel:
-        assert await pool.kernels.warm_up(command, how["environment"])
-        launched.append(await pool.kernels.launch(command, **how))
-        return launched[-1]
+    @asynccontextmanager
+    async def kernels() -> AsyncIterator[Launch]:
+        async def launch(command: Sequence[str], **how: Any) -> RunningKernel:
+            assert await pool.kernels.warm_up(command, how["environment"])
+            launched.append(await pool.kernels.launch(command, **how))
+            return launched[-1]
+
+        async with pool.kernels:
+            yield launch
 
     done = run(
         tmp_path,
         ["import sys; print(1)"],
         environment={"PYTHONPATH": str(tmp_path / "lib")},
-        launch=launch,
-        at_end=pool.kernels.close,
+        kernels=kernels,
     )
     assert len(launched) == 1
     assert not isinstance(launched[0]._process, ForkedKeeper)  # type: ignore[attr-defined]
@@ -150,7 +154,7 @@ def test_one_that_finds_other_modules_first_is_started_as_ever(
 
 
 def test_it_is_recognised_as_part_of_its_attempt(tmp_path: Path) -> None:
-    mark = f"{CONTEXT_VARIABLE}={tmp_path}/work/.chatflow/context.json"
+    mark = f"{CONTEXT_VARIABLE}={tmp_path / 'attempt'}/context.json"
     found: list[list[int]] = []
     text = "import os; print(os.getpid(), os.getppid())"
     done = forked(
@@ -176,7 +180,13 @@ def test_without_a_zygote_kernels_go_on_and_are_started_one_by_one(
             os.kill(zygotes[-1], how)
 
     cells = ["import subprocess; print(1)", "print(subprocess.run(['false']).returncode)", "print(3)"]
-    done = run(tmp_path, cells, launch=pool.launch, heard=Heard(on_start=strike), at_end=pool.kernels.close)
+
+    @asynccontextmanager
+    async def kernels() -> AsyncIterator[Launch]:
+        async with pool.kernels:
+            yield pool.launch
+
+    done = run(tmp_path, cells, kernels=kernels, heard=Heard(on_start=strike))
     assert [printed(done, cell) for cell in range(3)] == ["1\n", "1\n", "3\n"]
     assert zygotes
     until(lambda: not Path(f"/proc/{zygotes[0]}").exists(), what="the zygote's end")
