@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class ForkedKernels:
         """Start the kernel, forked where that is the same; raises `LaunchFailed`."""
         breed = breed_of(command, environment)
         if breed is not None:
-            blank = self._brood(breed).take(_found_first(environment, cwd))
+            blank = self._brood(breed).take(_looked_for_in(environment, cwd))
             if blank is not None:
                 try:
                     return await blank.become(
@@ -92,7 +92,6 @@ class Brood:
         self._breed = breed
         self._warm_after_sec = warm_after_sec
         self._ahead = ahead
-        self._imported: frozenset[str] = frozenset()
         self._blanks: deque[BlankKernel] = deque()
         self._ending: list[BlankKernel] = []
         self._wanted = asyncio.Event()
@@ -101,16 +100,17 @@ class Brood:
         self._tending: asyncio.Task[None] | None = None
         self._zygote: ZygoteProcess | None = None
 
-    def take(self, found_first: frozenset[str]) -> BlankKernel | None:
-        """Return a blank kernel, if one is there and `found_first` are no names of what it has imported.
+    def take(self, folders: frozenset[str]) -> BlankKernel | None:
+        """Return a blank kernel, if one is there and nothing in `folders` has the name of what it imported.
 
         Either way more will be there soon.
         """
         self._want()
-        if found_first & self._imported:
-            log.debug(
-                "a kernel finds its own %s first; it is not forked", sorted(found_first & self._imported)
-            )
+        if self._zygote is None:
+            return None
+        own = _module_names(folders - self._zygote.path) & self._zygote.modules
+        if own:
+            log.debug("a kernel finds its own %s first; it is not forked", sorted(own))
             return None
         while self._blanks:
             blank = self._blanks.popleft()
@@ -141,7 +141,6 @@ class Brood:
         try:
             await asyncio.sleep(self._warm_after_sec)
             self._zygote = zygote = await ZygoteProcess.start(self._breed)
-            self._imported = zygote.modules
             while True:
                 self._wanted.clear()
                 while len(self._blanks) < self._ahead:
@@ -198,12 +197,17 @@ def breed_of(command: Sequence[str], environment: Mapping[str, str]) -> Breed | 
     return Breed(python=python, environment=tuple(sorted(imported.items())))
 
 
-def _found_first(environment: Mapping[str, str], cwd: Path) -> frozenset[str]:
-    """Return the names of the modules this kernel would find before those that everybody has."""
+def _looked_for_in(environment: Mapping[str, str], cwd: Path) -> frozenset[str]:
+    """Return the folders where this kernel looks for modules before those that all of its breed have."""
+    given = environment.get("PYTHONPATH")
+    return frozenset({str(cwd), *(given.split(os.pathsep) if given else ())})
+
+
+def _module_names(folders: Collection[str]) -> set[str]:
     names: set[str] = set()
-    for folder in {str(cwd), *environment.get("PYTHONPATH", "").split(os.pathsep)}:
-        with suppress(OSError), os.scandir(folder or cwd) as entries:
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
             names.update(entry.name.partition(".")[0] for entry in entries)
     if names & _START_MODULES:
         names.add("site")  # which would import them, and which everybody has imported
-    return frozenset(names)
+    return names

@@ -8,8 +8,8 @@ zmq. From then on it only forks.
 
 On the socket the runner asks for a kernel with one byte and four descriptors: the keeper's control and report
 pipes, the kernel's own socket, and where both write what goes to stdout and stderr. The answers are lines of
-JSON: first `{"modules": …}`, the top-level names that were imported, then `{"keeper": pid}` for each byte.
-End of file ends it; the kernels it forked go on.
+JSON: first `{"modules": …, "path": …}`, the top-level names that were imported and where they were looked
+for, then `{"keeper": pid}` for each byte. End of file ends it; the kernels it forked go on.
 
 A forked kernel is blank: it waits for one JSON object on its socket, and becomes what that says, as if it had
 just been started so: `environment`, `cwd`, `argv`; its `mark` is what the system shows of its environment.
@@ -82,7 +82,7 @@ class Zygote:
         if max(threads, threading.active_count()) > 1:
             self._answer(error=f"{threads} threads after importing: a fork would have one")
             return
-        self._answer(modules=tops)
+        self._answer(modules=tops, path=sys.path)
         awake, wake = os.pipe()
         for fd in (awake, wake):
             os.set_blocking(fd, False)

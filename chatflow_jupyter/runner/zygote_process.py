@@ -10,11 +10,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chatflow_jupyter.runner import keeper, kernel_launcher, zygote
 from chatflow_jupyter.runner.keeper_process import ForkedKeeper
 from chatflow_jupyter.runner.kept_kernel import KeptKernel
-from chatflow_jupyter.runner.orphans import note_keeper
+from chatflow_jupyter.runner.orphans import end_orphans, note_keeper
 from chatflow_jupyter.runner.phase_files import CONTEXT_VARIABLE
 
 log = logging.getLogger(__name__)
@@ -70,11 +71,12 @@ class ZygoteProcess:
     def __init__(self, process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
         """Speak to `process` over `connection`."""
         self.modules: frozenset[str] = frozenset()
+        self.path: frozenset[str] = frozenset()
         self._process = process
         self._connection = connection
         self._text = b""
         self._asked = asyncio.Lock()
-        self._answer: asyncio.Future[Mapping[str, object]] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().add_reader(connection, self._read)
 
     @classmethod
@@ -99,11 +101,11 @@ class ZygoteProcess:
                 raise ZygoteFailed(error.errno, f"cannot start {breed.python}: {error.strerror}") from error
         made = cls(process, ours)
         try:
-            names = (await made._answered()).get("modules")
+            answer = await made._answered()
         except BaseException:
             await made.end()
             raise
-        made.modules = frozenset(names) if isinstance(names, list) else frozenset()
+        made.modules, made.path = frozenset(answer["modules"]), frozenset(answer["path"])
         return made
 
     @property
@@ -120,8 +122,7 @@ class ZygoteProcess:
             try:
                 socket.send_fds(self._connection, [_HOLDS], given)
                 answer = await self._answered()
-                pid = answer["keeper"]
-                assert isinstance(pid, int)
+                pid = int(answer["keeper"])
             except BaseException as error:
                 for fd in (control[1], report[0], log_ends[0]):
                     os.close(fd)
@@ -145,8 +146,9 @@ class ZygoteProcess:
         self._connection.close()
         self._process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(self._process.wait)
+        await asyncio.to_thread(end_orphans)  # collects keepers that had ended and that nobody had collected
 
-    async def _answered(self) -> Mapping[str, object]:
+    async def _answered(self) -> Mapping[str, Any]:
         try:
             answer = await asyncio.wait_for(asyncio.shield(self._answer), ANSWER_SEC)
         except TimeoutError:

@@ -74,25 +74,31 @@ import asyncio, sys
 from pathlib import Path
 from chatflow_jupyter.runner.notebook import NotebookJob, run_notebook
 from chatflow_jupyter.runner.orphans import become_subreaper
-from tests.runner.notebooks import Heard
+from tests.runner.forking import pooled
+from tests.runner.notebooks import STARTED, Heard
 
 become_subreaper()
 folder = Path(sys.argv[1])
 job = NotebookJob(
     notebook=folder / "in.ipynb", parameters={}, work_dir=folder / "work", output=folder / "out.ipynb"
 )
-result = asyncio.run(run_notebook(job, Heard(), asyncio.Event()))
+
+async def go():
+    async with (pooled if sys.argv[2] == "forked" else STARTED[0])() as launch:
+        return await run_notebook(job, Heard(), asyncio.Event(), launch=launch)
+
+result = asyncio.run(go())
 (folder / "result.txt").write_text(result.error.code if result.error else "ok")
 sys.stdin.read()
 """
 
 
-def start_runner(folder: Path) -> "subprocess.Popen[bytes]":
+def start_runner(folder: Path, way: str) -> "subprocess.Popen[bytes]":
     """Start a process of its own that runs folder/in.ipynb."""
     (folder / "work").mkdir()
     path = [str(Path(__file__).parents[2]), *filter(None, sys.path)]
     return subprocess.Popen(
-        [sys.executable, "-c", RUNNER, str(folder)],
+        [sys.executable, "-c", RUNNER, str(folder), way],
         stdin=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
     )
@@ -104,7 +110,7 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in out.split()]
 
 
-def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
+def test_nothing_survives_a_killed_runner(tmp_path: Path, each_way: str) -> None:
     mark = f"mark-{uuid.uuid4()}"
     cells = [
         escape(mark),
@@ -112,7 +118,7 @@ def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
         "import time; time.sleep(999)",
     ]
     write(tmp_path, cells)
-    runner = start_runner(tmp_path)
+    runner = start_runner(tmp_path, each_way)
     try:
         ready = tmp_path / "work" / "ready"
         kernel = int(until(lambda: ready.exists() and ready.read_text(), what="the cell runs"))
@@ -129,13 +135,14 @@ def test_nothing_survives_a_killed_runner(tmp_path: Path) -> None:
     )
 
 
-def test_nothing_survives_a_killed_keeper(tmp_path: Path) -> None:
+def test_nothing_survives_a_killed_keeper(tmp_path: Path, each_way: str) -> None:
     mark = f"mark-{uuid.uuid4()}"
-    write(tmp_path, [escape(mark), "open('ready', 'w').close()\nimport time; time.sleep(1000)"])
-    runner = start_runner(tmp_path)
+    tells = "import os; open('ready', 'w').write(str(os.getppid()))"
+    write(tmp_path, [escape(mark), tells, "import time; time.sleep(1000)"])
+    runner = start_runner(tmp_path, each_way)
     try:
-        until((tmp_path / "work" / "ready").exists, what="the cell runs")
-        (keeper,) = children(runner.pid)
+        ready = tmp_path / "work" / "ready"
+        keeper = int(until(lambda: ready.exists() and ready.read_text(), what="the cell runs"))
         os.kill(keeper, signal.SIGKILL)
 
         until((tmp_path / "result.txt").exists, what="the runner reports", deadline_sec=10)
