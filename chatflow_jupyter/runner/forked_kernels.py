@@ -162,12 +162,12 @@ class Brood:
         finally:
             self._tending = None
             await asyncio.shield(self._tell())
-            if self._zygote is not None:
-                await asyncio.shield(self._zygote.end())
-                self._zygote = None
             self._ending.extend(self._blanks)
             self._blanks.clear()
             await asyncio.shield(self._bury())
+            if self._zygote is not None:
+                await asyncio.shield(self._zygote.end())
+                self._zygote = None
 
     async def _tell(self) -> None:
         async with self._changed:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from typing import Protocol
 
 
@@ -72,6 +73,8 @@ class ForkedKeeper:
             await ended.wait()
         finally:
             loop.remove_reader(self._descriptor)
+        with suppress(ChildProcessError):  # it is ours where its zygote is gone
+            os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED | os.WNOHANG)
         os.close(self._descriptor)
         self._descriptor = None
 
