@@ -74,7 +74,7 @@ class ForkedKeeper:
         finally:
             loop.remove_reader(self._descriptor)
         with suppress(ChildProcessError):  # it is ours where its zygote is gone
-            os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED | os.WNOHANG)
+            os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED | os.WNOHANG)  # noqa: ASYNC222 - at once
         os.close(self._descriptor)
         self._descriptor = None
 
