@@ -101,6 +101,12 @@ SPECS: tuple[SettingSpec, ...] = (
         description="Attempts run at once; 0 means 2 x cores, fewer when memory is short.",
     ),
     SettingSpec(
+        name="runner.kernel_start",
+        default="forked",
+        parse=_one_of("forked", "fresh"),
+        description="`forked`: from a process that has imported everything, ahead; `fresh`: each by itself.",
+    ),
+    SettingSpec(
         name="runner.lease_sec",
         default=30.0,
         parse=_seconds(2, 3600),
@@ -162,6 +168,7 @@ class Settings:
     template_path: tuple[Path, ...]
     sqlite_sync: str
     runner_slots: int
+    runner_kernel_start: str
     runner_lease_sec: float
     runner_cell_output_bytes: int
     runner_notebook_output_bytes: int

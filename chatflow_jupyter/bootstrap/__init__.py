@@ -144,6 +144,7 @@ def _started_runner(settings: Settings, owner_id: OwnerId, stack: AsyncExitStack
         runner_id=RunnerId(f"run_{owner_id.removeprefix('own_')}"),
         work=str(settings.work),
         slots=settings.runner_slots,
+        kernel_start=settings.runner_kernel_start,
         cell_output_bytes=settings.runner_cell_output_bytes,
         notebook_output_bytes=settings.runner_notebook_output_bytes,
         log_level=settings.log_level,

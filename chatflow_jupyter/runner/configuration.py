@@ -15,6 +15,7 @@ class RunnerConfiguration:
     runner_id: str
     work: str
     slots: int
+    kernel_start: str
     cell_output_bytes: int
     notebook_output_bytes: int
     log_level: str

@@ -27,12 +27,13 @@ if TYPE_CHECKING:  # as typing's, which would cost start-up time
     from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 KILL_SECONDS = 10.0
 """How long the keeper goes on killing processes that do not die or multiply, in seconds."""
 
 
-def prctl(option: int, value: int) -> bool:
+def prctl(option: int, value: "int | bytes") -> bool:
     """Ask Linux for a property of this process (prctl(2)); returns whether it was granted."""
     try:
         return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)

@@ -15,6 +15,7 @@ from .configuration import RunnerConfiguration
 from .execution_client import ExecutionClient
 from .forked_kernels import ForkedKernels
 from .keeper import wake_when_parent_dies
+from .kept_kernel import KeptKernel
 from .link_thread import LinkThread
 from .notebook import NotebookJob
 from .orphans import become_subreaper, end_orphans
@@ -84,7 +85,7 @@ def _runner(
         work=Path(configuration.work),
         slots=slots,
         limits=limits,
-        launch=kernels.launch,
+        launch=kernels.launch if configuration.kernel_start == "forked" else KeptKernel.start,
     )
 
 

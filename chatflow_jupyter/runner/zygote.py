@@ -127,6 +127,7 @@ class Zygote:
         os.setsid()
         _write_to(log)
         signal.set_wakeup_fd(-1)
+        self._keeper.prctl(self._keeper.PR_SET_NAME, b"cf-keeper")  # what tells them apart in `ps -A`
         self._keeper.prepare()
         keeper = self._keeper.Keeper(control, report, on_begin=_show)
         return int(keeper.keep(lambda: self._blank(orders), "kernel"))
@@ -143,6 +144,7 @@ class Zygote:
             os.closerange(3, orders)
             os.closerange(orders + 1, 65536)
             signal.set_wakeup_fd(-1)
+            self._keeper.prctl(self._keeper.PR_SET_NAME, b"cf-kernel")
             self._keeper.detach(keeper_pid)
             order = _read_order(orders)
             if order is not None:

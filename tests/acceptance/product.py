@@ -261,6 +261,9 @@ def assert_no_trace(result: Result) -> None:
         assert trace not in result.err, result.err
 
 
+FORKED = {"cf-keeper": "forked keeper.py", "cf-kernel": "forked kernel_launcher.py"}
+
+
 def _living() -> Iterator[Process]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -268,6 +271,8 @@ def _living() -> Iterator[Process]:
         try:
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if "zygote.py" in words:
+                words = FORKED.get((entry / "comm").read_text().strip(), "zygote.py")
         except OSError:
             continue
         if state not in "ZX":
