@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from chatflow_jupyter.runner import kernel_launcher
@@ -30,6 +31,15 @@ _IMPORTED_PREFIXES = (
 _START_MODULES = frozenset({"sitecustomize", "usercustomize"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How many kernels are forked ahead, how long after a first start, and how long after the last."""
+
+    ahead: int
+    warm_after_sec: float
+    idle_sec: float
+
+
 class ForkedKernels:
     """Forks kernels ahead of the attempts that will need them.
 
@@ -37,10 +47,11 @@ class ForkedKernels:
     one is there, is started as ever: nobody waits for a zygote.
     """
 
-    def __init__(self, *, ahead: int, warm_after_sec: float = WARM_AFTER_SEC) -> None:
-        """Keep up to `ahead` blank kernels of each breed; a zygote starts that long after its first use."""
-        self._ahead = ahead
-        self._warm_after_sec = warm_after_sec
+    def __init__(
+        self, *, ahead: int, warm_after_sec: float = WARM_AFTER_SEC, idle_sec: float = IDLE_SEC
+    ) -> None:
+        """Keep up to `ahead` blank kernels of each breed, from some time after its first use until idle."""
+        self._pace = Pace(ahead=ahead, warm_after_sec=warm_after_sec, idle_sec=idle_sec)
         self._broods: dict[Breed, Brood] = {}
         self._tasks = asyncio.TaskGroup()
 
@@ -79,19 +90,18 @@ class ForkedKernels:
 
     def _brood(self, breed: Breed) -> "Brood":
         if breed not in self._broods:
-            self._broods[breed] = Brood(breed, self._ahead, self._warm_after_sec, self._tasks)
+            self._broods[breed] = Brood(breed, self._pace, self._tasks)
         return self._broods[breed]
 
 
 class Brood:
     """A zygote and the blank kernels it has forked, for as long as kernels are asked for."""
 
-    def __init__(self, breed: Breed, ahead: int, warm_after_sec: float, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, breed: Breed, pace: Pace, tasks: asyncio.TaskGroup) -> None:
         """Nothing is started yet; what goes on beside attempts is one of `tasks`."""
-        self._tasks = tasks
         self._breed = breed
-        self._warm_after_sec = warm_after_sec
-        self._ahead = ahead
+        self._pace = pace
+        self._tasks = tasks
         self._blanks: deque[BlankKernel] = deque()
         self._ending: list[BlankKernel] = []
         self._wanted = asyncio.Event()
@@ -139,16 +149,16 @@ class Brood:
 
     async def _tend(self) -> None:
         try:
-            await asyncio.sleep(self._warm_after_sec)
-            self._zygote = zygote = await ZygoteProcess.start(self._breed)
+            await asyncio.sleep(self._pace.warm_after_sec)
+            forking = self._zygote = await ZygoteProcess.start(self._breed)
             while True:
                 self._wanted.clear()
-                while len(self._blanks) < self._ahead:
-                    self._blanks.append(await zygote.fork())
+                while len(self._blanks) < self._pace.ahead:
+                    self._blanks.append(await forking.fork())
                     await self._tell()
                 self._failures = 0
                 await self._bury()
-                async with asyncio.timeout(IDLE_SEC):
+                async with asyncio.timeout(self._pace.idle_sec):
                     await self._wanted.wait()
         except TimeoutError:
             log.debug("nobody asks for kernels of %s any more", self._breed.python)
@@ -160,14 +170,13 @@ class Brood:
             self._failures = MAX_FAILURES
             log.exception("kernels are started one by one from now on")
         finally:
-            self._tending = None
+            self._tending, zygote, self._zygote = None, self._zygote, None  # another may begin from here on
             await asyncio.shield(self._tell())
             self._ending.extend(self._blanks)
             self._blanks.clear()
             await asyncio.shield(self._bury())
-            if self._zygote is not None:
-                await asyncio.shield(self._zygote.end())
-                self._zygote = None
+            if zygote is not None:
+                await asyncio.shield(zygote.end())
 
     async def _tell(self) -> None:
         async with self._changed:

@@ -13,8 +13,8 @@ from chatflow_jupyter.runner.kept_kernel import KeptKernel, Launch, RunningKerne
 class Pool:
     """A pool in which a kernel is waited for."""
 
-    def __init__(self) -> None:
-        self.kernels = ForkedKernels(ahead=1, warm_after_sec=0)
+    def __init__(self, idle_sec: float = 30.0) -> None:
+        self.kernels = ForkedKernels(ahead=1, warm_after_sec=0, idle_sec=idle_sec)
 
     async def launch(
         self, command: Sequence[str], *, environment: Mapping[str, str], cwd: Path, runtime_dir: Path

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from chatflow_jupyter.runner.kept_kernel import Launch, RunningKernel
 from chatflow_jupyter.runner.phase_files import CONTEXT_VARIABLE
 from tests.runner.forking import Pool, pooled
 from tests.runner.notebooks import Heard, Run, marked, run
-from tests.waiting import until
+from tests.waiting import until, until_async
 
 SEEN = """
 import asyncio, gc, json, locale, os, resource, signal, sys, threading, time
@@ -190,3 +191,56 @@ def test_without_a_zygote_kernels_go_on_and_are_started_one_by_one(
     assert [printed(done, cell) for cell in range(3)] == ["1\n", "1\n", "3\n"]
     assert zygotes
     until(lambda: not Path(f"/proc/{zygotes[0]}").exists(), what="the zygote's end")
+
+
+def test_what_is_forked_ahead_ends_when_nobody_asks_any_more(tmp_path: Path) -> None:
+    ended: list[int] = []
+    pool = Pool(idle_sec=0.05)
+
+    @asynccontextmanager
+    async def kernels() -> AsyncIterator[Launch]:
+        async with pool.kernels:
+            yield pool.launch
+            (brood,) = pool.kernels._broods.values()
+
+            async def idle() -> bool:
+                return brood._tending is None and not brood._blanks and brood._zygote is None
+
+            await until_async(idle, what="the zygote and what it forked ahead are ended")
+            ended.append(1)
+
+    assert printed(run(tmp_path, ["print(1)"], kernels=kernels)) == "1\n"
+    assert ended == [1]
+
+
+def test_where_no_zygote_can_be_each_is_started_and_the_log_says_so_three_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$1" in *zygote.py) exit 3;; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    spec = tmp_path / "jupyter" / "kernels" / "odd"
+    spec.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "o", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    pool = Pool()
+
+    @asynccontextmanager
+    async def kernels() -> AsyncIterator[Launch]:
+        async def launch(command: Sequence[str], **how: Any) -> RunningKernel:
+            for _ in range(5):
+                assert not await pool.kernels.warm_up(command, how["environment"])
+            return await pool.kernels.launch(command, **how)
+
+        async with pool.kernels:
+            yield launch
+
+    assert printed(run(tmp_path, ["print(1)"], kernels=kernels, kernel_name="odd")) == "1\n"
+    told = [one.getMessage() for one in caplog.records if one.name.endswith("forked_kernels")]
+    assert [each.rpartition("; ")[2] for each in told] == [
+        "another is tried",
+        "another is tried",
+        "kernels are started one by one",
+    ]
+    assert all("the zygote has ended" in each for each in told)
