@@ -32,15 +32,13 @@ PAPERMILL = 8
 WARM_SEC = 20.0
 GOAL = 15.0
 PER_SECOND = 20.0
-LATENCY_INSTANCES = 60
-OFFERED_PER_SEC = 2.0
 CELLS = ("x = 1", "import os\nprint(os.getpid(), x + 1)")
 ONE = "name: one\nautomation_level: 100\nphases:\n  - {name: run, notebook: n.ipynb}\n"
 ALONE = """
 import sys, time, papermill
 began = time.perf_counter()
 for number in range(int(sys.argv[2])):
-    papermill.execute_notebook(sys.argv[1], f"{sys.argv[1]}.{sys.argv[3]}.{number}", progress_bar=False)
+    papermill.execute_notebook(sys.argv[1], f"{sys.argv[1]}.{sys.argv[3]}.{number}.ipynb", progress_bar=False)
 print(time.perf_counter() - began)
 """
 
@@ -102,7 +100,7 @@ def _papermill(notebook: Path, *, at_once: int) -> float:
     words = [sys.executable, "-c", ALONE, str(notebook), str(PAPERMILL)]
     began = time.perf_counter()
     running = [
-        subprocess.Popen([*words, str(number)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*words, str(number)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for number in range(at_once)
     ]
     took = [float(process.communicate(timeout=300)[0]) for process in running]
