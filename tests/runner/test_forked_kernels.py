@@ -217,7 +217,7 @@ def test_where_no_zygote_can_be_each_is_started_and_the_log_says_so_three_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\ncase "$1" in *zygote.py) exit 3;; esac\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\ncase "$1" in *zygote.py) exit 3;; esac\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     spec = tmp_path / "jupyter" / "kernels" / "odd"
     spec.mkdir(parents=True)
