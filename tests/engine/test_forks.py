@@ -123,8 +123,9 @@ def play(definition: Definition, begun: Decision, fate: Fate) -> tuple[Instance,
 
 
 def end_of(instance: Instance) -> Mapping[str, Any]:
-    """Return how it ended, without what only a fork has."""
-    records = {name: replace(record, shared=False, sought=None) for name, record in instance.phases.items()}
+    """Return how it ended, without what only a fork has, and what it has not: it ran nothing it shares."""
+    own = {"shared": False, "sought": None, "ran_sec": None}
+    records = {name: replace(record, **own) for name, record in instance.phases.items()}
     failure = instance.failure
     return {
         "status": instance.status,
