@@ -108,11 +108,6 @@ class ZygoteProcess:
         made.modules, made.path = frozenset(answer["modules"]), frozenset(answer["path"])
         return made
 
-    @property
-    def lives(self) -> bool:
-        """Whether it can still be asked."""
-        return not self._answer.done() and self._process.poll() is None
-
     async def fork(self) -> BlankKernel:
         """Return one more blank kernel; raises `ZygoteFailed`, and then the zygote is of no use any more."""
         async with self._asked:

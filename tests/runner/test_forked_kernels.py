@@ -168,9 +168,7 @@ def test_it_is_recognised_as_part_of_its_attempt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_without_a_zygote_kernels_go_on_and_are_started_one_by_one(
-    tmp_path: Path, how: signal.Signals
-) -> None:
+def test_the_kernel_of_a_zygote_that_is_gone_or_stuck_goes_on(tmp_path: Path, how: signal.Signals) -> None:
     pool = Pool()
     zygotes: list[int] = []
 
